@@ -1,0 +1,52 @@
+# Verbs of the project. `make help` lists them; variables are in README.md.
+PYTHON ?= python3
+VENV   := build/venv
+PY     := $(VENV)/bin/python
+CONFIG := app/pyproject.toml
+export PYTHONPATH := $(CURDIR)/app:$(CURDIR)/tests
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run sim test check format bench setup clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+$(VENV)/run.stamp: app/requirements.txt
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python cannot make an environment: apt install python3-venv"; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet -r app/requirements.txt
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp tests/requirements.txt
+	@$(PY) -m pip install --quiet -r tests/requirements.txt
+	@touch $@
+
+run: $(VENV)/run.stamp ## the card with a simulated UPS, in the browser (UPS=, UPS_PROTOCOL=, HTTP_PORT=, ISTARS_ROOT=)
+	@exec $(PY) scripts/run.py
+
+sim: $(VENV)/run.stamp ## steer the simulated UPS: make sim CMD="mains off" (CMD=help lists the words)
+	@$(PY) -m simulators.control "$${ISTARS_ROOT:-build/run}/run/istars/sim.sock" $(CMD)
+
+setup: ## what the tests need: Debian packages through apt, Python packages through pip
+	@PYTHON=$(PYTHON) scripts/setup-tests.sh
+	@$(MAKE) -s $(VENV)/test.stamp
+
+check: $(VENV)/test.stamp ## lint, types, unit and contract tests: the inner loop, under a minute
+	@$(VENV)/bin/ruff format --quiet --check --config $(CONFIG) app tests scripts
+	@$(VENV)/bin/ruff check --quiet --config $(CONFIG) app tests scripts
+	@$(VENV)/bin/mypy --config-file $(CONFIG) -p istars
+	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 tests/unit tests/contract
+
+test: setup check ## everything: check, integration, peers, browser
+	@$(PY) -m pytest -c $(CONFIG) --rootdir . tests/integration tests/peers tests/browser
+
+format: $(VENV)/test.stamp ## put the code in shape
+	@$(VENV)/bin/ruff format --quiet --config $(CONFIG) app tests scripts
+	@$(VENV)/bin/ruff check --quiet --fix --config $(CONFIG) app tests scripts
+
+bench: $(VENV)/test.stamp ## measure: ratios and counts of one run, beside the goals of tests/bench/README.md
+	@$(PY) -m bench
+
+clean: ## remove what was built (settings and records of `make run` too)
+	@rm -rf build

@@ -1,0 +1,204 @@
+"""What a protocol is made of: frozen declarations without any run-time value inside.
+
+A protocol is a table of items (reading, where its bytes are, how they decode, how often to ask) and of commands. The engine
+reads these tables; tests, simulators and documents read the same ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+
+from istars.model.readings import Value
+
+Fields = Mapping[str, Value]
+"""Item name to decoded value. What a device left blank is absent."""
+
+Decoder = Callable[[bytes], Value | None]
+"""Bytes of one item to its value; None where the device says that it does not know."""
+
+
+class When(Enum):
+    """How often an item is asked for."""
+
+    EACH_POLL = "poll"
+    RARELY = "rarely"
+    ONCE = "once"
+
+
+class Family(Enum):
+    """How questions and answers are framed on the wire."""
+
+    TEXT = "text"
+    MODBUS = "modbus"
+
+
+class Table(IntEnum):
+    """The two kinds of 16-bit Modbus registers, by the function code that reads them."""
+
+    HOLDING = 3
+    INPUT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Settings of the serial line. With a `terminator` each answer is a line of text; without, answers are binary."""
+
+    baud: int = 9600
+    bytesize: int = 8
+    parity: str = "N"
+    stopbits: int = 1
+    dtr: bool = True
+    rts: bool = True
+    terminator: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Times in seconds: the longest wait for an answer, the silence between two frames, the wait for a refusal of a command
+    that has no answer, and how long the effect of a command is looked for.
+    """
+
+    answer_s: float = 1.2
+    gap_s: float = 0.0
+    refusal_s: float = 0.4
+    effect_s: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question of a text protocol: what is sent (without terminator) and the shape of its answer, with named groups."""
+
+    send: bytes
+    answer: re.Pattern[bytes]
+    when: When = When.EACH_POLL
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Where a text item is: a named group in the answer to a query."""
+
+    query: Query
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """Where a Modbus item is: `count` registers from `address` on."""
+
+    table: Table
+    address: int
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One value of a device.
+
+    `name` is that of a reading in `model/readings.py`; one that starts with "." serves the protocol's own interpreter and is
+    never published.
+    """
+
+    name: str
+    at: Group | Registers
+    decode: Decoder
+    when: When = When.EACH_POLL
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What the protocol can say for an argument of a command: low..high in `unit`."""
+
+    low: int
+    high: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command ready to be sent: its bytes (text without terminator, or a Modbus request without address and checksum) and
+    what they make the device do, in words.
+    """
+
+    payload: bytes
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of a protocol.
+
+    `order` turns checked arguments into bytes. `shown(before, now)` tells whether the device's status shows the effect, which
+    is `shows` in words. A command with `already` toggles: it is sent only where that is not true of the status, and it is
+    refused where the status does not tell (None).
+    """
+
+    name: str
+    order: Callable[[Mapping[str, int]], Order]
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    shown: Callable[[Fields, Fields], bool] | None = None
+    shows: str = ""
+    already: Callable[[Fields], bool | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A request, the reply to it and the fields it holds, with its origin: a capture or the protocol's own document."""
+
+    request: bytes
+    reply: bytes
+    fields: Fields
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user sets because the protocol cannot tell. 0 or "" takes the protocol's own value."""
+
+    cells: int = 0
+    packs: int = 1
+    address: int = 1
+    baud: int = 0
+    bytesize: int = 0
+    parity: str = ""
+    stopbits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Values under the names of the model; `estimated` are those that the device did not measure."""
+
+    values: Mapping[str, Value]
+    estimated: frozenset[str] = frozenset()
+
+
+Interpreter = Callable[[Fields], Readings]
+"""Decoded fields of one poll to readings: status tokens, alarm codes, units, phases. May remember between polls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """How registers are read together: across at most `hole` registers that nobody wants, at most `limit` at once."""
+
+    hole: int = 8
+    limit: int = 125
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Everything the engine must know about a kind of device."""
+
+    name: str
+    title: str
+    family: Family
+    line: Line
+    items: tuple[Item, ...]
+    interpreter: Callable[[Options], Interpreter]
+    commands: tuple[Command, ...] = ()
+    timing: Timing = field(default_factory=Timing)
+    blocks: Blocks = field(default_factory=Blocks)
+    samples: tuple[Sample, ...] = ()
+    remark: str = ""
+    source: str = ""

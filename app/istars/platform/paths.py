@@ -1,0 +1,62 @@
+"""Where things are, under one prefix.
+
+`ISTARS_ROOT` is empty on the card and names a folder on a developer's machine, so that the whole card runs anywhere and
+several instances run side by side.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+SOCKET_PATH_LIMIT = 107
+"""Longest path of a unix socket in bytes (`sun_path` of unix(7), less the closing NUL)."""
+
+
+def root() -> Path:
+    """Prefix of every path of this instance."""
+    return Path(os.environ.get("ISTARS_ROOT") or "/")
+
+
+def run_dir() -> Path:
+    """Memory-backed: lives until the machine stops."""
+    return root() / "run" / "istars"
+
+
+def data_dir() -> Path:
+    """Flash: settings, records, accounts."""
+    return root() / "data" / "istars"
+
+
+def live_db() -> Path:
+    """The live table (`store/live.py`)."""
+    return run_dir() / "live.db"
+
+
+def wake_dir() -> Path:
+    """One socket per worker that can be nudged (`store/wake.py`)."""
+    return run_dir() / "wake"
+
+
+def archive_db() -> Path:
+    """Events and active alarms (`store/archive.py`)."""
+    return data_dir() / "archive.db"
+
+
+def accounts_db() -> Path:
+    """Users and tokens (`store/accounts.py`)."""
+    return data_dir() / "accounts.db"
+
+
+def settings_file() -> Path:
+    """The settings, in the format that the pages export."""
+    return data_dir() / "system_config.csv"
+
+
+def make_dirs() -> None:
+    """Create the folders of this instance, closed to other users.
+
+    Raises OSError where that is not possible.
+    """
+    for folder in (run_dir(), wake_dir(), data_dir()):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)

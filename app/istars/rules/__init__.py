@@ -1,0 +1,1 @@
+"""Readings become alarms, alarms become events."""

@@ -1,0 +1,56 @@
+"""What texts may be: one line that a person can read, a host, an e-mail address, a time zone."""
+
+from __future__ import annotations
+
+import re
+
+from istars.platform import zone
+
+UNREADABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories that no line of text holds: control characters, halves of a pair, line and paragraph ends."""
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that make what stands in a log or a page look like something else."""
+HOST_LENGTH = 253
+MAIL_LENGTH = 254
+LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+
+
+def check_line(text: str, limit: int) -> None:
+    """Raise ValueError with the reason where `text` is not one line of at most `limit` characters."""
+    if len(text) > limit:
+        raise ValueError(f"must be one line of at most {limit} characters, not {len(text)}")
+    # Nearly always true, and what follows loads a large table into each worker.
+    if text.isprintable():
+        return
+    import unicodedata
+
+    for place, character in enumerate(text, start=1):
+        if character in TURNING or unicodedata.category(character) in UNREADABLE:
+            name = "a null byte" if character == "\0" else f"the control character U+{ord(character):04X}"
+            raise ValueError(f"must be one line of text; character {place} is {name}")
+
+
+def is_host(text: str) -> bool:
+    """Whether `text` is a host name or an IPv4 or IPv6 address."""
+    import ipaddress  # see check_line()
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        labels = text.removesuffix(".").split(".")
+        # what looks like a number is a mistyped address
+        return len(text) <= HOST_LENGTH and all(map(LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+    return "%" not in text
+
+
+def is_mail(text: str) -> bool:
+    """Whether `text` is an e-mail address as people have them: no comments, no quotes."""
+    name, sign, host = text.rpartition("@")
+    plain = re.fullmatch(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}", name, re.ASCII) is not None
+    dots = name.startswith(".") or name.endswith(".") or ".." in name
+    return bool(sign) and plain and not dots and len(text) <= MAIL_LENGTH and is_host(host)
+
+
+def is_zone(text: str) -> bool:
+    """Whether `text` is a time zone that this card knows."""
+    return zone.known(text)

@@ -1,0 +1,1 @@
+"""What the card keeps: the live table in memory, events and accounts on flash."""

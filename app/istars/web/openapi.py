@@ -1,0 +1,252 @@
+"""The description of the API for programs that make clients and tests of it: OpenAPI 3.1 at `/api/v1/openapi.json`.
+
+Written by hand beside the routes; a test holds that it names every route and method below `/api`, and no other.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from flask import Blueprint, jsonify
+
+from istars import __version__
+from istars.settings.field import Field, Type
+from istars.settings.groups import FIELDS
+from istars.web.api import EVENTS_LIMIT, EVENTS_USUAL, LARGEST_ID, NOTE_LENGTH
+
+blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
+WHOLE: Schema = {"type": "integer"}
+YES_OR_NO: Schema = {"type": "boolean"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+SEVERITY: Schema = {"type": "string", "enum": ["critical", "warning", "information"]}
+ANYTHING: Schema = {"type": "object"}
+KEY: Schema = {"name": "key", "in": "path", "required": True, "schema": TEXT}
+
+
+def maybe(schema: Schema) -> Schema:
+    """That, or null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def record(optional: tuple[str, ...] = (), **properties: Schema) -> Schema:
+    """An object with these members."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def rows(of: Schema) -> Schema:
+    """A list of these."""
+    return {"type": "array", "items": of}
+
+
+def ref(name: str) -> Schema:
+    """One of the named schemas."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def content(schema: Schema) -> Schema:
+    """A JSON body."""
+    return {"application/json": {"schema": schema}}
+
+
+def operation(
+    summary: str,
+    answer: Schema,
+    errors: tuple[int, ...] = (),
+    *,
+    parameters: tuple[Schema, ...] = (),
+    body: Schema | None = None,
+    body_required: bool = True,
+    access: str = "read",
+) -> Schema:
+    """One method of a path. `access` is the permission that a token needs, empty for everybody."""
+    words = {400: "Bad request", 401: "Not signed in", 403: "Not permitted", 404: "Not there", 409: "Refused",
+             413: "Too large", 503: "Cannot be read or written at the moment"}  # fmt: skip
+    usual = (401, 403, 503) if access else ()
+    answers: Schema = {"200": {"description": "Done", "content": content(answer)}}
+    for status in sorted({*errors, *usual}):
+        answers[str(status)] = {"description": words[status], "content": content(ref("Error"))}
+    made: Schema = {"summary": summary, "responses": answers}
+    if parameters:
+        made["parameters"] = list(parameters)
+    if body is not None:
+        made["requestBody"] = {"required": body_required, "content": content(body)}
+    if access:
+        made["description"] = f"Needs the permission to {access}."
+    else:
+        made["security"] = []
+    return made
+
+
+def query(name: str, schema: Schema, description: str) -> Schema:
+    """A parameter of the query."""
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+
+
+def setting(declared: Field) -> Schema:
+    """What JSON says for an option."""
+    limits = {"minimum": declared.minimum, "maximum": declared.maximum}
+    bounds = {name: limit for name, limit in limits.items() if limit is not None}
+    match declared.type:
+        case Type.WHOLE:
+            schema: Schema = {**WHOLE, **bounds}
+        case Type.NUMBER:
+            schema = {**NUMBER, **bounds}
+        case Type.SWITCH:
+            schema = dict(YES_OR_NO)
+        case Type.CHOICE:
+            schema = {"type": "string", "enum": list(declared.choices or ())}
+        case Type.SECRET:
+            schema = maybe(TEXT)
+        case _:
+            schema = dict(TEXT)
+    return {**schema, "description": f"{declared.label}. {declared.help}".strip()}
+
+
+def schemas() -> Schema:
+    """The named schemas."""
+    return {
+        "Error": record(
+            ("field", "fields"),
+            error=TEXT,
+            message=TEXT,
+            field=TEXT,
+            fields={"type": "object", "additionalProperties": TEXT},
+        ),
+        "Reading": record(
+            name=TEXT,
+            value={"type": ["number", "string"]},
+            unit=TEXT,
+            label=TEXT,
+            age_s=NUMBER,
+            stale=YES_OR_NO,
+            estimated=YES_OR_NO,
+            source=TEXT,
+        ),
+        "Alarm": record(
+            key=TEXT,
+            code=TEXT,
+            severity=SEVERITY,
+            text=TEXT,
+            detail=TEXT,
+            args=ANYTHING,
+            since=TIME,
+            lasted_s=NUMBER,
+            acknowledged_by=maybe(TEXT),
+            acknowledged=maybe(TIME),
+            note=TEXT,
+        ),
+        "Event": record(
+            id=WHOLE,
+            time=TIME,
+            code=TEXT,
+            kind={"type": "string", "enum": ["raise", "clear", "event"]},
+            severity=SEVERITY,
+            text=TEXT,
+            args=ANYTHING,
+            alarm=maybe(TEXT),
+            duration_s=maybe(NUMBER),
+        ),
+        "Settings": {
+            "type": "object",
+            "properties": {key: setting(declared) for key, declared in FIELDS.items()},
+            "additionalProperties": False,
+        },
+        "Setting": record(
+            key=TEXT,
+            value={},
+            stored=YES_OR_NO,
+            type={"type": "string", "enum": [each.value for each in Type]},
+            default={},
+            group=TEXT,
+            label=TEXT,
+            help=TEXT,
+            unit=TEXT,
+            minimum=maybe(NUMBER),
+            maximum=maybe(NUMBER),
+            choices=maybe({"type": "object", "additionalProperties": TEXT}),
+            applies=TEXT,
+        ),
+        "Saved": record(settings=ref("Settings"), changed=rows(TEXT)),
+    }
+
+
+def state_paths() -> Schema:
+    """What is and what was."""
+    since = query("since", {**WHOLE, "minimum": 0, "maximum": LARGEST_ID}, "Only events after this one.")
+    limit = query("limit", {**WHOLE, "minimum": 1, "maximum": EVENTS_LIMIT}, f"At most; {EVENTS_USUAL} without it.")
+    names = query("name", rows(TEXT), "Only these; may be repeated.")
+    readings = operation("Readings", record(readings=rows(ref("Reading"))), (400,), parameters=(names,))
+    readings["responses"]["304"] = {"description": "Nothing has changed since the ETag of If-None-Match."}
+    health = record(status=TEXT, boot=TEXT, version=TEXT, uptime_s=WHOLE)
+    acknowledge = operation(
+        "Acknowledge an alarm",
+        record(state=TEXT, message=TEXT),
+        (400, 404, 409, 413),
+        parameters=(KEY,),
+        body=record(("note",), note={**TEXT, "maxLength": NOTE_LENGTH}),
+        body_required=False,
+        access="write",
+    )
+    events = record(events=rows(ref("Event")), next=WHOLE)
+    return {
+        "/api/health": {"get": operation("Whether the card answers", health, access="")},
+        "/api/v1/openapi.json": {"get": operation("This description", ANYTHING)},
+        "/api/v1/readings": {"get": readings},
+        "/api/v1/alarms": {"get": operation("Present alarms", record(alarms=rows(ref("Alarm"))))},
+        "/api/v1/alarms/{key}/acknowledge": {"post": acknowledge},
+        "/api/v1/events": {
+            "get": operation("Events, oldest first", events, (400,), parameters=(since, limit)),
+        },
+    }
+
+
+def settings_paths() -> Schema:
+    """Options, all at once and one by one."""
+    both = record(settings=ref("Settings"))
+    wrong = (400, 413)
+    value = record(value={})
+    return {
+        "/api/v1/settings": {
+            "get": operation("All settings", both, access="write"),
+            "patch": operation("Change some settings", ref("Saved"), wrong, body=both, access="write"),
+            "put": operation("Change all settings", ref("Saved"), wrong, body=both, access="write"),
+        },
+        "/api/v1/settings/{key}": {
+            "get": operation("One setting", ref("Setting"), (404,), parameters=(KEY,), access="write"),
+            "put": operation(
+                "Change one setting", ref("Saved"), (*wrong, 404), parameters=(KEY,), body=value, access="write"
+            ),
+        },
+    }
+
+
+@cache
+def document() -> Schema:
+    """The whole description."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "iStars", "version": __version__, "license": {"name": "Apache-2.0"}},
+        "paths": {**state_paths(), **settings_paths()},
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> Any:
+    """The description as JSON."""
+    return jsonify(document())

@@ -1,0 +1,1 @@
+"""One blueprint per entry of the menu."""

@@ -1,0 +1,243 @@
+"""About: what this card is and how it does; save, restore and reset its settings (manual 3.2.5.4)."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import zlib
+from typing import Any
+
+from flask import Blueprint, Response, current_app, flash, redirect, request, url_for
+from itsdangerous import BadData, URLSafeSerializer
+
+from istars import __version__
+from istars.errors import StoreError
+from istars.model.alarms import ALARMS
+from istars.platform import clock, paths, sysinfo
+from istars.settings import csvfile, exchange, groups, load
+from istars.settings import store as settings_store
+from istars.store import wake
+from istars.store.archive import Event
+from istars.web import audit, session
+from istars.web.pages import assistant
+from istars.web.security import requires
+from istars.web.store import live, settings, store
+from istars.web.view import duration
+
+log = logging.getLogger(__name__)
+
+blueprint = Blueprint("about", __name__)
+
+CLEAR_S = 3.0
+PURPOSE = "settings that were shown before they are restored"
+
+
+def size(number: int) -> str:
+    """Bytes in words: 1 MB has 10^6."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if number >= factor:
+            return f"{number / factor:.1f} {unit}"
+    return f"{number} B"
+
+
+def _of(part: sysinfo.Storage | None) -> str:
+    return f"{size(part.free)} free of {size(part.total)}" if part else ""
+
+
+def _facts() -> list[tuple[str, list[tuple[str, str]]]]:
+    """What the page tells, by panel; what the machine does not tell is left out."""
+    uptime = sysinfo.uptime_s()
+    heartbeats = live().heartbeats()
+    device = [
+        ("Name", settings().text("system.name")),
+        ("Location", settings().text("system.location")),
+        ("Board", sysinfo.model()),
+        ("Serial number", sysinfo.serial()),
+        ("iStars", __version__),
+        ("Python", platform.python_version()),
+        ("System", sysinfo.system()),
+        ("Processor", sysinfo.processor()),
+    ]
+    state = [
+        ("Running for", duration(uptime) if uptime is not None else ""),
+        ("Since", clock.iso(clock.wall() - uptime).replace("T", " ") if uptime is not None else ""),
+        ("Load", " ".join(f"{value:.2f}" for value in sysinfo.load())),
+        ("Memory", _of(sysinfo.memory())),
+        ("Storage of records", _of(sysinfo.storage(paths.data_dir()))),
+        ("Workers alive", ", ".join(sorted(heartbeats))),
+    ]
+    return [("System", _known(device)), ("State", _known(state))]
+
+
+def _known(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(label, text) for label, text in rows if text]
+
+
+def _network() -> list[tuple[str, list[tuple[str, str]]]]:
+    """The interfaces, and what all of them share."""
+    shared = [
+        ("Host name", sysinfo.host_name()),
+        ("Gateway", sysinfo.gateway()),
+        ("Name servers", ", ".join(sysinfo.name_servers())),
+    ]
+    found = [("Network", _known(shared))]
+    for each in sysinfo.interfaces():
+        if each.state == "down" and not each.addresses and not each.received:
+            continue  # kernels bring some that nobody ever uses
+        rows = [
+            ("State", each.state + (f", {each.speed_mbit} Mbit/s" if each.speed_mbit else "")),
+            ("Addresses", " ".join(each.addresses)),
+            ("Hardware address", each.hardware),
+            ("Received, sent", f"{size(each.received)}, {size(each.sent)}"),
+        ]
+        found.append((f"Interface {each.name}", _known(rows)))
+    return found
+
+
+def _page(error: str = "", errors: tuple[str, ...] = (), status: int = 200) -> Response:
+    panels = [*_facts(), *_network()]
+    return Response(assistant.show("about", "about.html", panels=panels, error=error, errors=errors), status)
+
+
+@blueprint.get("/assistant/about")
+def page() -> Response:
+    """What this card is; the forms are for administrators."""
+    return _page()
+
+
+@blueprint.get("/assistant/about/system_config.csv")
+@requires("administrator")
+def save() -> Response:
+    """The settings as a file, as they stand on flash, without secrets."""
+    text = csvfile.dump(load(environment={}), secrets=False)
+    response = Response(text, mimetype="text/csv")
+    response.headers["Content-Disposition"] = 'attachment; filename="system_config.csv"'
+    return response
+
+
+def _seal() -> URLSafeSerializer:
+    """Signs what was shown to one session, so that the card keeps nothing and only that session can have it applied."""
+    person = session.person()
+    return URLSafeSerializer(current_app.secret_key or b"", salt=f"{PURPOSE} {person.secret if person else ''}")
+
+
+def _state() -> int:
+    """Changes with every save: what is applied must be what was shown."""
+    return zlib.crc32(csvfile.dump(load(environment={})).encode())
+
+
+@blueprint.post("/assistant/about/restore")
+@requires("administrator")
+def restore() -> Any:
+    """Look at a file: show the difference, or each error by line. Nothing is changed."""
+    given = request.files.get("file")
+    content = given.read() if given is not None else b""
+    if not content:
+        return _page("Choose the file system_config.csv that was saved from a card.", status=422)
+    found = exchange.look(content)
+    if found.errors:
+        return _page("The file cannot be restored. Nothing was changed.", found.errors, 422)
+    return _compared(content, found)
+
+
+def _compared(content: bytes, found: exchange.Import, remark: str = "") -> Response:
+    rows = [(groups.FIELDS[change.key].label, change) for change in found.changes]
+    blob = _seal().dumps([_state(), content.decode("utf-8")])
+    shown = assistant.show("about", "about_restore.html", rows=rows, unknown=found.unknown, blob=blob, remark=remark)
+    return Response(shown)
+
+
+@blueprint.post("/assistant/about/restore/apply")
+@requires("administrator")
+def apply() -> Any:
+    """Take all of what was shown, or nothing."""
+    try:
+        state, text = _seal().loads(request.form.get("blob", ""))
+    except BadData:
+        return _page("This comparison is no longer valid. Choose the file again.", status=422)
+    content = str(text).encode()
+    if state != _state():
+        found = exchange.look(content)
+        if found.errors:
+            return _page("The file cannot be restored. Nothing was changed.", found.errors, 422)
+        return _compared(content, found, "The settings were changed meanwhile. Look again.")
+    try:
+        taken = exchange.take(content)
+    except OSError as failure:
+        log.error("the settings cannot be restored: %s", failure)
+        return _page(f"Flash cannot be written ({failure.strerror}). Nothing was changed.", status=503)
+    if taken.errors:
+        return _page("The file cannot be restored. Nothing was changed.", taken.errors, 422)
+    audit.note_all("settings restored", ((change.key, change.old, change.new) for change in taken.changes))
+    _tell("SETTINGS_RESTORED", len(taken.changes))
+    flash(f"{len(taken.changes)} settings were restored.", "info")
+    return redirect(url_for("about.page"), 303)
+
+
+@blueprint.get("/assistant/about/reset")
+@requires("administrator")
+def reset() -> str:
+    """Say what a reset does, and ask for the system's name."""
+    return _ask_reset()
+
+
+def _ask_reset(error: str = "") -> str:
+    changes = settings_store.examine(_factory())
+    return assistant.show("about", "about_reset.html", changes=len(changes), error=error)
+
+
+def _factory() -> dict[str, Any]:
+    return {key: declared.default for key, declared in groups.FIELDS.items()}
+
+
+@blueprint.post("/assistant/about/reset")
+@requires("administrator")
+def do_reset() -> Any:
+    """Put every setting back; with `records` the event record is cleared too."""
+    name = settings().text("system.name")
+    if request.form.get("name", "").strip() != name:
+        return Response(_ask_reset("This is not the name of the system. Nothing was changed."), 422)
+    clear = request.form.get("records") == "clear"
+    try:
+        changes = settings_store.put(_factory())
+    except OSError as failure:
+        log.error("the settings cannot be reset: %s", failure)
+        return Response(_ask_reset(f"Flash cannot be written ({failure.strerror}). Nothing was changed."), 503)
+    audit.note_all("settings reset", ((change.key, change.old, change.new) for change in changes))
+    told = f"{len(changes)} settings are those of the factory again."
+    if clear:
+        told += " The event record is empty." if _clear_events() else " The event record could not be cleared."
+    audit.note("reset to factory settings", name, new="event record cleared" if clear else "event record kept")
+    _tell("FACTORY_RESET", len(changes))
+    flash(told, "info")
+    return redirect(url_for("about.page"), 303)
+
+
+def _clear_events() -> bool:
+    """Have the core forget all events, which alone writes them; alarms that are present stay."""
+    person = session.person()
+    try:
+        ended = store().order(
+            "core",
+            "istars.records.clear",
+            {},
+            asked_by=person.name if person else "",
+            address=session.address(),
+            wait_s=CLEAR_S,
+        )
+    except StoreError as error:
+        log.error("the event record cannot be cleared: %s", error)
+        return False
+    return ended.state == "done"
+
+
+def _tell(code: str, count: int) -> None:
+    """One event. What was done stays done where it cannot be written."""
+    person = session.person()
+    args: dict[str, object] = {"by": person.name if person else "", "count": count}
+    key = f"{code}-{clock.boot_id()[:8]}-{clock.boottime():.6f}"
+    try:
+        live().tell(Event(0, key, clock.wall(), code, "event", ALARMS[code].severity, args))
+        wake.nudge("core")
+    except StoreError as error:
+        log.error("the event %s could not be recorded: %s", code, error)

@@ -1,0 +1,168 @@
+"""The UPS on the golden finger: asks it, publishes what it says, carries out commands."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from istars.drivers import ups
+from istars.drivers.engine import Driver, Options, open_driver
+from istars.errors import CommandRefused, LinkError
+from istars.model.readings import Value
+from istars.platform import clock
+from istars.settings.groups import FIELDS
+from istars.store import wake
+from istars.workers.base import Lasting, Worker
+
+log = logging.getLogger(__name__)
+
+SOURCE = "upslink"
+POLLS_TO_STALE = 3
+LINK_SOURCE = "upslink.link"
+LINK_RENEWAL_S = 5.0
+LINK_LIFETIME_S = 20.0
+"""How long the state of the link itself stays current; longer than the slowest round of tries on a dead line."""
+RETRY_S = 1.0
+CORE = "core"
+
+
+class UpsLink(Worker):
+    """Polls one UPS. Owns every reading of the source `upslink` and the commands for the target `upslink`."""
+
+    name = "upslink"
+
+    def begin(self) -> None:
+        """Settle what an earlier run left behind."""
+        self._driver: Driver | None = None
+        self._trouble = Lasting(log, "the UPS answers")
+        self._due = 0.0
+        self._first_poll = True
+        self._link_said: dict[str, Value] = {}
+        self._link_renewal = 0.0
+        self._protocols = json.dumps(ups.protocol_titles(), ensure_ascii=False)
+        self._concerned = self._options()
+        for command in self.live.abandon(SOURCE):
+            log.warning("the command %s of %s was interrupted", command.name, command.asked_by)
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two polls."""
+        return self.settings.current.number("ups.poll.interval")
+
+    def _options(self) -> dict[str, object]:
+        """The settings that this worker acts on; changes of others leave the port open."""
+        return {key: value for key, value in self.settings.current.items() if FIELDS[key].applies == SOURCE}
+
+    def turn(self) -> float:
+        """Carry out commands that wait, poll if it is time."""
+        if self.settings.changed() and self._options() != self._concerned:
+            self._concerned = self._options()
+            self._close()
+            self._due = 0.0
+        if self._carry_out():
+            self._due = 0.0
+        now = clock.boottime()
+        if now >= self._due:
+            # The next poll keeps the rhythm; after a pause (slow device, sleep) it starts a new one.
+            self._due = max(self._due + self.interval, now) if self._due else now + self.interval
+            if not self._poll():
+                self._due = clock.boottime() + RETRY_S
+        return self._due
+
+    def end(self) -> None:
+        """Leave the port."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._driver is not None:
+            self._driver.close()
+            self._driver = None
+        self._first_poll = True
+
+    def _opened(self) -> Driver:
+        """The driver, opened if need be; raises LinkError."""
+        if self._driver is None:
+            settings = self.settings.current
+            options = Options(
+                cells=settings.whole("ups.battery.cells"),
+                packs=settings.whole("ups.battery.packs"),
+                address=settings.whole("ups.address"),
+                baud=settings.whole("ups.serial.baud"),
+            )
+            driver = open_driver(settings.text("ups.protocol"), settings.text("ups.device"), options)
+            driver.open()
+            self._driver = driver
+        return self._driver
+
+    def _poll(self) -> bool:
+        """Ask the UPS once and publish the answer, or why there is none."""
+        try:
+            driver = self._opened()
+            poll = driver.poll()
+        except LinkError as error:
+            self._lost(error)
+            return False
+        values = dict(poll.values)
+        if self._first_poll:
+            self._forget_others(values)
+            self._first_poll = False
+        changed = self.live.publish(
+            SOURCE, values, lifetime_s=POLLS_TO_STALE * self.interval, estimated=poll.estimated, at=poll.at
+        )
+        changed |= self._publish_link("ok", "", "")
+        self._trouble.ends()
+        if changed:
+            wake.nudge(CORE)
+        return True
+
+    def _lost(self, error: LinkError) -> None:
+        """Say why there is no answer; a port that failed is opened again at the next try."""
+        settings = self.settings.current
+        device, protocol = settings.text("ups.device"), settings.text("ups.protocol")
+        self._trouble.begins(f"no data from the UPS ({protocol} on {device}): {error.detail}")
+        if error.reason not in ("no-answer", "bad-answer"):
+            self._close()
+        if self._publish_link("lost", error.reason, error.detail):
+            wake.nudge(CORE)
+
+    def _publish_link(self, state: str, reason: str, detail: str) -> bool:
+        settings = self.settings.current
+        values: dict[str, Value] = {
+            "istars.link.state": state,
+            "istars.link.reason": reason,
+            "istars.link.detail": detail,
+            "istars.link.protocol": settings.text("ups.protocol"),
+            "istars.link.device": settings.text("ups.device"),
+            "istars.link.protocols": self._protocols,
+        }
+        now = clock.boottime()
+        if values == self._link_said and now < self._link_renewal:
+            return False
+        changed = self.live.publish(LINK_SOURCE, values, lifetime_s=LINK_LIFETIME_S)
+        self._link_said, self._link_renewal = values, now + LINK_RENEWAL_S
+        return changed
+
+    def _forget_others(self, values: dict[str, Value]) -> None:
+        """Remove readings that an earlier device or protocol had and this one does not."""
+        left = [
+            reading.name
+            for reading in self.live.readings().values()
+            if reading.source == SOURCE and reading.name not in values
+        ]
+        if left:
+            self.live.withdraw(left)
+
+    def _carry_out(self) -> bool:
+        """Carry out the commands that wait; True if there was one."""
+        done = False
+        while (command := self.live.claim(SOURCE)) is not None:
+            done = True
+            try:
+                result = self._opened().execute(command.name, command.arguments)
+                state = "done"
+            except (CommandRefused, LinkError) as error:
+                state, result = "failed", str(error)
+            self.live.finish(command.id, state, result)
+            log.info("%s of %s from %s: %s, %s", command.name, command.asked_by, command.address, state, result)
+            wake.nudge(CORE)
+        return done

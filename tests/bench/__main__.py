@@ -1,0 +1,105 @@
+"""`make bench`: every figure of one run beside its goal. Takes about two minutes."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import latency, serial_poll, stacks
+from bench.page import page_latency
+from bench.processes import Idle, idle
+
+WATCH_S = 20.0
+ROUNDS = 3
+
+
+def say(text: str = "") -> None:
+    """One line, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def verdict(value: float, goal: float) -> str:
+    """Whether a figure is within its goal."""
+    return "met" if value <= goal else "not met"
+
+
+def median(values: list[float]) -> float:
+    """The middle one."""
+    return sorted(values)[len(values) // 2]
+
+
+def compare_stacks() -> None:
+    """Memory, idle cost and start of the card's layouts and of the naive stack, in turn."""
+    kinds: dict[str, Callable[[], object]] = {
+        "naive": stacks.naive,
+        "card": stacks.card,
+        "card, workers apart": lambda: stacks.card("apart"),
+        "card, pages preloaded": lambda: stacks.card(preload=True),
+        "card, as many workers as the naive stack": lambda: stacks.card("grown"),
+        "the same, workers apart": lambda: stacks.card("grown apart"),
+    }
+    starts: dict[str, list[float]] = {name: [] for name in kinds}
+    boots: dict[str, list[float]] = {name: [] for name in kinds}
+    watched: dict[str, Idle] = {}
+    for number in range(ROUNDS):
+        for name, make in kinds.items():
+            with make() as stack:  # type: ignore[attr-defined]
+                starts[name].append(stack.first_answer_s)
+                boots[name].append(stack.boot_cpu_s)
+                if number == ROUNDS - 1:
+                    stacks.settle(stack)
+                    watched[name] = idle(stack.living(), WATCH_S)
+    for name in kinds:
+        seen = watched[name]
+        say(f"\n{name}: {len(seen.memory_mb)} processes, {seen.pss_mb:.1f} MB PSS ({seen.private_mb:.1f} private), "
+            f"idle {seen.cpu:.2f} % CPU, {seen.wakes:.1f} wake-ups/s, first answer {median(starts[name]):.2f} s, "
+            f"CPU until then {median(boots[name]):.2f} s")  # fmt: skip
+        for process, memory in seen.memory_mb.items():
+            say(
+                f"    {process:24} {memory:5.1f} MB  {seen.cpu_percent[process]:5.2f} %  {seen.wakeups[process]:4.1f}/s"
+            )
+    naive, card, grown = watched["naive"], watched["card"], watched["card, as many workers as the naive stack"]
+    memory, cpu = card.pss_mb / naive.pss_mb, card.cpu / naive.cpu
+    first, boot = median(starts["card"]) / median(starts["naive"]), median(boots["card"]) / median(boots["naive"])
+    say(f"\nG5   memory {memory:.2f}x the naive stack (goal 0.50x, stretch 0.35x): {verdict(memory, 0.5)}; "
+        f"with as many workers {grown.pss_mb / naive.pss_mb:.2f}x: {verdict(grown.pss_mb / naive.pss_mb, 0.5)}")  # fmt: skip
+    say(f"G6   idle CPU {cpu:.2f}x (goal 0.35x): {verdict(cpu, 0.35)}; "
+        f"{card.wakes:.1f} wake-ups/s (goal 8): {verdict(card.wakes, 8)}")  # fmt: skip
+    say(f"G7   first answer {first:.2f}x (goal 0.15x): {verdict(first, 0.15)}; CPU until then {boot:.2f}x (goal 0.30x): "
+        f"{verdict(boot, 0.3)}")  # fmt: skip
+
+
+def compare_polls() -> None:
+    """One Q1 poll beside pyserial's own reading."""
+    found = serial_poll.measure()
+    theirs, ours = found["pyserial read_until"], found["iStars"]
+    say(f"\nQ1 at 2400 baud, a poll: {ours[0]:.1f} wake-ups and {ours[1]:.0f} us CPU; "
+        f"read_until {theirs[0]:.1f} and {theirs[1]:.0f} us")  # fmt: skip
+    period = ours[2] / theirs[2] - 1
+    say(f"G15  {ours[0]:.1f} wake-ups (goal 2): {verdict(ours[0], 2)}; CPU {ours[1] / theirs[1]:.2f}x (goal 0.20x): "
+        f"{verdict(ours[1] / theirs[1], 0.2)}; period {period:+.1%} beside read_until's, which the line sets (goal 5 %): "
+        f"{verdict(abs(period), 0.05)}")  # fmt: skip
+
+
+def main() -> int:
+    """All of it."""
+    middle, worst, wakeups = latency.to_another_process(Path(tempfile.mkdtemp(prefix="istars-bench-")))
+    say(f"publish to another process: median {middle:.2f} ms, 95 % {worst:.2f} ms")
+    say(f"G14  95 % within {worst:.2f} ms (goal 2): {verdict(worst, 2)}; "
+        f"{wakeups} wake-ups in 5 idle seconds, of which 1 ends the wait")  # fmt: skip
+    compare_polls()
+    shown = page_latency()
+    say(f"\nmake run to its ready line: {shown.ready_s:.1f} s (goal 5): {verdict(shown.ready_s, 5)}")
+    say(f"poll to page: median {median(shown.after_poll_ms):.0f} ms, slowest {max(shown.after_poll_ms):.0f} ms")
+    late = max(shown.after_mains_s)
+    say(f"mains off to page: median {median(shown.after_mains_s):.2f} s, slowest {late:.2f} s "
+        f"(a poll of {shown.interval_s:g} s + 1 s): {verdict(late, shown.interval_s + 1)}")  # fmt: skip
+    compare_stacks()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

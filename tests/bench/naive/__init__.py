@@ -1,0 +1,1 @@
+"""The yardstick: the stack that one would write first, one interpreter a job, each importing what its job needs."""

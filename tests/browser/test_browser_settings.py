@@ -1,0 +1,199 @@
+"""Settings in a browser: every option of every page is changed and found in the export; readers stay out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from card import Card
+from istars.settings import csvfile
+from istars.settings.field import Field, Type
+from istars.settings.groups import FIELDS, GROUPS
+from istars.store.accounts import Accounts
+from other_values import GROUP_OF, OTHERS
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from watching import Opener, Watch, sign_in_first_time
+
+PAGES = {"ups": "/device/parameters", "limits": "/device/limits", "system": "/settings/system"}
+READER = "three small green boats"
+
+
+@pytest.fixture(scope="module")
+def card() -> Iterator[Card]:
+    """A card of its own: its settings are changed beyond recognition."""
+    with Card() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cookies(chromium: Browser, card: Card) -> Any:
+    """Of an administrator."""
+    return sign_in_first_time(chromium, card)
+
+
+@pytest.fixture(scope="module")
+def reading(chromium: Browser, card: Card) -> Any:
+    """Cookies of somebody who may only look."""
+    accounts = Accounts(card.root / "data" / "istars" / "accounts.db")
+    accounts.add_user("eve", READER, "read")
+    accounts.close()
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(card.url)
+    page.fill("[name=user]", "eve")
+    page.fill("[name=pw]", READER)
+    page.click("button.main")
+    expect(page).to_have_url(f"{card.url}/")
+    made = context.storage_state()
+    context.close()
+    return made
+
+
+@pytest.fixture
+def watch(card: Card) -> Iterator[Watch]:
+    """Fails the test if a page did what it may not do."""
+    made = Watch(card)
+    yield made
+    assert made.errors == []
+    assert made.left == []
+
+
+@pytest.fixture
+def show(card: Card, chromium: Browser, cookies: Any, watch: Watch) -> Iterator[Opener]:
+    """Opens a page of this card, signed in."""
+    contexts: list[BrowserContext] = []
+
+    def opened(path: str, *, width: int = 1280, height: int = 800, scheme: str = "light", **options: Any) -> Page:
+        size = {"width": width, "height": height}
+        given = {"storage_state": cookies, **options}
+        contexts.append(watch.context(chromium, viewport=size, color_scheme=scheme, **given))
+        page = contexts[-1].new_page()
+        page.goto(card.url + path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def field_of(page: Page, key: str) -> Any:
+    return page.locator(f'[name="{key}"]')
+
+
+def put(page: Page, declared: Field, text: str) -> None:
+    """Do what a person does to give an option a value."""
+    field = field_of(page, declared.key)
+    if declared.type is Type.SWITCH:
+        field.set_checked(text == "on")
+    elif field.evaluate("node => node.tagName") == "SELECT":
+        field.select_option(text)
+    else:
+        field.fill(text)
+
+
+def exported(card: Card) -> dict[str, str]:
+    result = card.python("settings", "export")
+    parsed = csvfile.parse(result.stdout)
+    assert parsed.errors == []
+    return {key: FIELDS[key].format(value) for key, value in parsed.values.items()}
+
+
+def save(page: Page) -> None:
+    page.get_by_role("button", name="Save", exact=True).click()
+
+
+@pytest.mark.parametrize("group", [group.name for group in GROUPS])
+def test_every_option_of_a_page_is_changed_and_found_in_the_export(card: Card, show: Opener, group: str) -> None:
+    page = show(PAGES[group])
+    before = exported(card)
+    keys = [key for key in FIELDS if GROUP_OF[key] == group]
+    for number, key in enumerate(keys, start=1):
+        put(page, FIELDS[key], OTHERS[key])
+        expect(page.locator("[data-n]")).to_have_text(f"{number} unsaved")
+    save(page)
+    expect(page.get_by_role("alert").filter(has_text="saved")).to_contain_text(f"{len(keys)} changes saved.")
+    expect(page.locator("[data-n]")).to_have_text("No changes")
+    assert exported(card) == {**before, **{key: OTHERS[key] for key in keys}}
+    if group == "system":
+        expect(page.locator(".sys strong")).to_have_text(OTHERS["system.name"])
+        expect(page.locator("#clock")).to_contain_text("+08:00")
+
+
+def test_errors_are_told_on_top_and_at_the_field(card: Card, show: Opener, watch: Watch) -> None:
+    # the browser itself reports every answer that is not a success
+    watch.expected = re.compile("status of 422")
+    page = show(PAGES["ups"])
+    before = exported(card)
+    field_of(page, "ups.address").fill("500")
+    field_of(page, "ups.battery.packs").fill("7")
+    save(page)
+    expect(page.locator("#errors")).to_be_focused()
+    expect(page.locator("#errors")).to_contain_text("Nothing was saved. One field needs a change: UPS address.")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(field_of(page, "ups.address")).to_be_focused()
+    expect(field_of(page, "ups.address")).to_have_attribute("aria-describedby", "ups-address-error ups-address-help")
+    expect(page.locator("#ups-address-error")).to_contain_text("Must be between 1 and 247, not 500.")
+    expect(field_of(page, "ups.battery.packs")).to_have_value("7")
+    expect(page.locator("[data-n]")).to_have_text("2 unsaved")
+    assert exported(card) == before
+
+
+def test_leaving_with_unsaved_changes_asks_first(card: Card, show: Opener) -> None:
+    page = show(PAGES["system"])
+    asked: list[str] = []
+
+    def stay(dialog: Any) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    field_of(page, "system.location").fill("Hall 9")
+    page.get_by_role("link", name="Overview", exact=True).click()
+    expect(field_of(page, "system.location")).to_have_value("Hall 9")
+    assert asked == ["beforeunload"]
+    page.get_by_role("link", name="Discard").click()
+    expect(page.locator("[data-n]")).to_have_text("No changes")
+    page.get_by_role("link", name="Overview", exact=True).click()
+    expect(page).to_have_url(f"{card.url}/")
+    assert asked == ["beforeunload"]
+
+
+def test_it_works_without_javascript(card: Card, show: Opener) -> None:
+    page = show(PAGES["system"], java_script_enabled=False)
+    field_of(page, "system.administrator").fill("Night shift")
+    save(page)
+    expect(page.locator(".banner", has_text="1 change saved.")).to_be_visible()
+    assert exported(card)["system.administrator"] == "Night shift"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_the_pages_fit_and_axe_finds_nothing_serious(
+    show: Opener, axe_check: Callable[[Page], None], width: int, scheme: str
+) -> None:
+    for path in PAGES.values():
+        page = show(path, width=width, height=844, scheme=scheme)
+        wider = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wider == 0, path
+        axe_check(page)
+
+
+def test_a_reader_sees_no_form_and_changes_nothing(card: Card, show: Opener, reading: Any, watch: Watch) -> None:
+    watch.expected = re.compile("status of 403")
+    before = exported(card)
+    page = show("/", storage_state=reading)
+    expect(page.get_by_role("link", name="Device")).to_have_count(0)
+    expect(page.get_by_role("link", name="General settings")).to_have_count(0)
+    for path in PAGES.values():
+        answer = page.goto(card.url + path)
+        assert answer is not None
+        assert answer.status == 403
+        expect(page.locator("form[data-guard]")).to_have_count(0)
+        assert page.request.post(card.url + path, form={"system.name": "x"}).status == 403
+    for method in ("PUT", "PATCH"):
+        body = {"settings": {"system.name": "x"}}
+        assert page.request.fetch(f"{card.url}/api/v1/settings", method=method, data=body).status == 403
+    assert exported(card) == before

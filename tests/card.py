@@ -1,0 +1,202 @@
+"""The whole card on this machine, as a user starts it: `make run` in a root and on a port of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+TREE = Path(__file__).parents[1]
+PATIENCE_S = 30.0
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(find: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T:
+    """Wait until `find` answers something true, and answer it."""
+    end = time.monotonic() + patience_s
+    while not (found := find()):
+        assert time.monotonic() < end, f"it did not happen within {patience_s:g} s: {what}"
+        time.sleep(0.02)
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def children(pid: int) -> list[int]:
+    """All processes below `pid`."""
+    found, unseen = [], [pid]
+    while unseen:
+        parent = unseen.pop()
+        for listing in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                below = [int(word) for word in listing.read_text(encoding="ascii").split()]
+            except OSError:
+                continue
+            found += below
+            unseen += below
+    return found
+
+
+class Card:
+    """One running card. `environment` adds variables of `make run`."""
+
+    def __init__(self, **environment: str) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="istars-"))
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.password = "correct horse battery"  # chosen by the tests at the first sign-in
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("UPS", "ISTARS", "SIM_"))},
+            "ISTARS_ROOT": str(self.root),
+            "HTTP_PORT": str(self.port),
+            "HTTPS_PORT": str(free_port()),
+            "PYTHONPATH": f"{TREE}/app:{TREE}/tests",
+            **environment,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = self.root / "make-run.log"
+
+    def start(self) -> Self:
+        """`make run`; answers when it says that it is ready."""
+        self.launch()
+        try:
+            until(lambda: self.ready() or not self.running(), "the ready line")
+            assert self.ready(), f"make run ended: {self.said()}"
+        except AssertionError:
+            self.close()
+            raise
+        return self
+
+    def answers(self) -> bool:
+        """Whether the pages answer."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/health", timeout=10) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    def launch(self) -> None:
+        """`make run`, without waiting."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                ["make", "--no-print-directory", "run"],
+                cwd=TREE, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def running(self) -> bool:
+        """Whether `make run` has not ended."""
+        return self.process is not None and self.process.poll() is None
+
+    def said(self) -> str:
+        """Everything that it printed."""
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def ready(self) -> bool:
+        """Whether it printed the ready line."""
+        return f"iStars is ready at {self.url}\n" in self.said()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Stop it as a user does; answers the exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop it if it runs, and remove its root."""
+        if self.process is not None:
+            self.stop()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def python(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`python -m istars ...` on this instance."""
+        return subprocess.run(
+            [sys.executable, "-m", "istars", *words],
+            env=self.environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+
+    def json(self, *words: str) -> Any:
+        """What `python -m istars ... --json` says."""
+        result = self.python(*words, "--json")
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    def values(self) -> dict[str, float | str]:
+        """Fresh readings by name."""
+        return {row["name"]: row["value"] for row in self.json("readings") if not row["stale"]}
+
+    def events(self) -> list[tuple[str, str]]:
+        """All events as (kind, code), oldest first."""
+        return [(event["kind"], event["code"]) for event in self.json("events", "--limit", "100000")]
+
+    def alarms(self) -> set[str]:
+        """Codes of the alarms that are present."""
+        return {alarm["code"] for alarm in self.json("alarms")}
+
+    def sim(self, words: str) -> str:
+        """Steer the simulated UPS: `make sim CMD="..."`."""
+        result = subprocess.run(
+            ["make", "--no-print-directory", "sim", f"CMD={words}"],
+            cwd=TREE, env=self.environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout.strip()
+
+    def token(self, permission: str = "read") -> str:
+        """A token for the API, made as an owner does."""
+        result = self.python("token", "create", "--name", "test", "--permission", permission)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
+
+    def get(self, path: str, token: str) -> Any:
+        """JSON of the API."""
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+
+    def programs(self) -> dict[str, int]:
+        """Processes of the card by what they are: supervisord, workers (their parent), upslink, core, web, simulator."""
+        assert self.process is not None
+        found: dict[str, int] = {}
+        for pid in children(self.process.pid):
+            try:
+                name = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+                words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
+            except OSError:
+                continue
+            if name.startswith("istars:"):
+                found.setdefault(name.removeprefix("istars:"), pid)
+            else:
+                for mark in ("supervisor.supervisord", "simulators", "workers"):
+                    if mark in words:
+                        found.setdefault(mark, pid)
+        return found

@@ -1,0 +1,55 @@
+"""For each option a value that it takes and that is not its default, as texts of the file."""
+
+from __future__ import annotations
+
+from istars.settings.field import Field, Type
+from istars.settings.groups import FIELDS, GROUPS
+from istars.store.audit import AuditRecord, Entry
+
+SPECIAL = {
+    "ups.device": "tcp:192.0.2.7:4001",
+    "ups.protocol": "invt-hr11",
+    "system.name": "=UPS <b>A</b>, “Core” 変電所",
+    "system.zone": "Asia/Shanghai",
+    # http of a machine without a certificate would lead away from the page that is tested
+    "web.http": "serve",
+    # all pairs that stand in order, still do
+    "limit.charge.empty": "2.5",
+    "limit.input.low": "190.5",
+    "limit.input.high": "250",
+    "limit.output.low": "200",
+    "limit.output.high": "245.5",
+}
+
+
+def another(declared: Field) -> str:
+    """Text of an acceptable value that is not the default; all of them together are acceptable too."""
+    if declared.key in SPECIAL:
+        return SPECIAL[declared.key]
+    match declared.type:
+        case Type.WHOLE | Type.NUMBER:
+            assert isinstance(declared.default, int | float)
+            assert declared.maximum is not None
+            step = 1 if declared.default + 1 <= declared.maximum else -1
+            return declared.format(declared.default + step)
+        case Type.SWITCH:
+            return "off" if declared.default else "on"
+        case Type.CHOICE:
+            return next(value for value in declared.choices or () if value != declared.default)
+        case Type.HOST:
+            return "log.example.net"
+        case Type.MAIL:
+            return "someone@example.net"
+        case Type.LIST:
+            return "192.0.2.1, host.example.net"
+        case _:
+            return f"another {declared.label[:20]}"
+
+
+OTHERS = {key: another(declared) for key, declared in FIELDS.items()}
+GROUP_OF = {field.key: group.name for group in GROUPS for field in group.fields}
+
+
+def written_down() -> list[Entry]:
+    """The audit record, newest first."""
+    return list(AuditRecord().every(None, ""))

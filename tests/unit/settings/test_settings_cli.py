@@ -1,0 +1,150 @@
+"""Settings and tokens from the command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from istars import cli
+from istars.platform import clock, paths
+from istars.settings import csvfile, groups, load
+from istars.settings.groups import FIELDS
+from istars.store.wake import Bell
+from other_values import OTHERS, written_down
+from settings_samples import OTHERS as KINDS
+
+Out = pytest.CaptureFixture[str]
+
+
+def run(out: Out, *words: str) -> tuple[int, str, str]:
+    status = cli.main(words)
+    said = out.readouterr()
+    return status, said.out, said.err
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_every_option_is_set_shown_and_exported(root: Path, capsys: Out, key: str) -> None:
+    # what must stay below or above it first
+    others = {other: OTHERS[other] for other in OTHERS if other.startswith("limit.") and other != key}
+    if key.startswith("limit."):
+        from istars.settings.store import change
+
+        change(others)
+    assert run(capsys, "settings", "set", key, OTHERS[key]) == (0, "", "")
+    assert run(capsys, "settings", "get", key) == (0, OTHERS[key] + "\n", "")
+    assert f"{key}={OTHERS[key]}\n" in run(capsys, "settings", "list")[1]
+    exported = csvfile.parse(run(capsys, "settings", "export")[1])
+    assert exported.errors == []
+    assert FIELDS[key].format(exported.values[key]) == OTHERS[key]
+
+
+def test_what_is_refused_names_the_option(root: Path, capsys: Out) -> None:
+    assert run(capsys, "settings", "set", "ups.address", "500") == (
+        1,
+        "",
+        "istars: ups.address: must be between 1 and 247, not 500\n",
+    )
+    assert run(capsys, "settings", "get", "no.such")[0] == 1
+    assert run(capsys, "settings", "set", "no.such", "1")[2] == "istars: no.such: there is no option of this name\n"
+
+
+def test_a_change_is_written_down_and_its_worker_told(root: Path, capsys: Out) -> None:
+    bell = Bell("upslink")
+    run(capsys, "settings", "set", "ups.address", "7")
+    assert bell.wait(0)
+    run(capsys, "settings", "set", "system.name", "UPS-A")
+    assert not bell.wait(0)
+    bell.close()
+    newest = written_down()[1]
+    assert (newest.address, newest.action, newest.subject, newest.old, newest.new) == (
+        "console",
+        "settings changed",
+        "ups.address",
+        "1",
+        "7",
+    )
+
+
+def test_import_shows_first_and_takes_then(root: Path, capsys: Out, tmp_path: Path) -> None:
+    file = tmp_path / "new.csv"
+    file.write_text("key,value\nformat,2\nups.address,7\nfrom.the.\x1bfuture,1\nend\n", encoding="utf-8")
+    told = "from.the. future: not known to this firmware, passed over\nups.address: '1' becomes '7'\n"
+    assert run(capsys, "settings", "import", str(file), "--dry-run") == (0, told, "")
+    assert not paths.settings_file().exists()
+    assert run(capsys, "settings", "import", str(file)) == (0, told, "")
+    assert load()["ups.address"] == 7
+    assert written_down()[0].action == "settings imported"
+
+
+def test_import_tells_every_error_and_changes_nothing(root: Path, capsys: Out, tmp_path: Path) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text("key,value\nformat,2\nups.address,0\nsession.idle,x\nend\n", encoding="utf-8")
+    for words in ((str(file),), (str(file), "--dry-run")):
+        status, said, errors = run(capsys, "settings", "import", *words)
+        assert (status, said) == (1, "")
+        assert errors.splitlines() == [
+            "istars: line 3: ups.address: must be between 1 and 247, not 0",
+            "istars: line 4: session.idle: 'x' is not a whole number",
+            "istars: nothing was changed",
+        ]
+    assert not paths.settings_file().exists()
+    assert "No such file" in run(capsys, "settings", "import", str(tmp_path / "none.csv"))[2]
+
+
+def test_import_from_standard_input(root: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"key,value\nformat,2\nups.address,9\nend\n")))
+    assert run(capsys, "settings", "import", "-")[0] == 0
+    assert load()["ups.address"] == 9
+
+
+def test_an_export_is_what_stands_on_flash(root: Path, capsys: Out) -> None:
+    run(capsys, "settings", "set", "system.location", "=1+1")
+    assert run(capsys, "settings", "export")[1].encode() == paths.settings_file().read_bytes()
+
+
+def test_secrets_are_exported_only_when_asked_for(root: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {**FIELDS, **{field.key: field for field in KINDS.fields}}
+    monkeypatch.setattr(groups, "FIELDS", fields)
+    monkeypatch.setattr(cli, "FIELDS", fields)
+    run(capsys, "settings", "set", "other.secret", "hush")
+    assert run(capsys, "settings", "get", "other.secret")[1] == "(stored)\n"
+    assert "hush" not in run(capsys, "settings", "list")[1] + run(capsys, "settings", "export")[1]
+    assert "other.secret,hush," in run(capsys, "settings", "export", "--secrets")[1]
+    assert written_down()[0].new == "changed"
+
+
+def test_times_are_told_in_the_zone_of_the_card(root: Path, capsys: Out) -> None:
+    run(capsys, "settings", "set", "system.zone", "Asia/Kathmandu")
+    run(capsys, "token", "create", "--name", "a")
+    (token,) = json.loads(run(capsys, "token", "list", "--json")[1])
+    assert token["created"].endswith("+05:45")
+
+
+def test_tokens_are_made_listed_and_revoked(root: Path, capsys: Out) -> None:
+    status, text, _ = run(capsys, "token", "create", "--name", "grafana", "--days", "30")
+    assert status == 0
+    assert text.startswith("ist_")
+    run(capsys, "token", "create", "--name", "other", "--permission", "write")
+    said = run(capsys, "token", "list")[1]
+    assert text.strip() not in said
+    assert re.search(r"^ist_[\w-]+\.\.\. grafana: read, good, until \d{4}-", said, re.MULTILINE)
+    assert "other: write, good, for ever" in said
+    assert run(capsys, "token", "revoke", "grafana")[0] == 0
+    assert run(capsys, "token", "revoke", "grafana")[0] == 1
+    first = json.loads(run(capsys, "token", "list", "--json")[1])[0]
+    assert (first["name"], first["state"]) == ("grafana", "revoked")
+    assert {entry.action for entry in written_down()} == {"token made", "token revoked"}
+
+
+def test_a_token_expires(root: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(capsys, "token", "create", "--name", "short", "--days", "0.5")
+    later = clock.wall() + 50_000
+    monkeypatch.setattr(clock, "wall", lambda: later)
+    assert json.loads(run(capsys, "token", "list", "--json")[1])[0]["state"] == "expired"
+    for days in ("0", "-1", "nan", "40000", "x"):
+        with pytest.raises(SystemExit):
+            run(capsys, "token", "create", "--name", "b", f"--days={days}")

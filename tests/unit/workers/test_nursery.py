@@ -1,0 +1,92 @@
+"""Workers of one family: each restarted alone, all stopped together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from istars.platform import clock, paths
+from istars.store.live import Heartbeat, LiveTable
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def family(root: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m istars workers upslink core` on an empty instance whose port does not exist."""
+    environment = {**os.environ, "UPS": str(root / "dev" / "none"), "UPS_PROTOCOL": "megatec"}
+    log = (root / "log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "istars", "workers", "upslink", "core"], env=environment, stderr=log
+    )
+    yield process
+    process.kill()
+    process.wait()
+    log.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, at most PATIENCE_S."""
+    end = clock.boottime() + PATIENCE_S
+    while not condition():
+        assert clock.boottime() < end, "it did not happen"
+        os.sched_yield()
+
+
+def beats() -> dict[str, Heartbeat]:
+    with LiveTable(paths.live_db()) as live:
+        return live.heartbeats()
+
+
+def gone(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state == "Z"
+
+
+def test_a_worker_that_is_killed_comes_back_alone(family: subprocess.Popen[bytes], root: Path) -> None:
+    until(lambda: set(beats()) >= {"upslink", "core"})
+    before = beats()
+    os.kill(before["core"].pid, signal.SIGKILL)
+    until(lambda: beats()["core"].pid != before["core"].pid)
+    assert beats()["upslink"].pid == before["upslink"].pid
+    assert family.poll() is None
+    assert b"core ended (signal 9); it starts again" in (root / "log").read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_nothing_is_left(family: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    until(lambda: set(beats()) >= {"upslink", "core"})
+    family.send_signal(number)
+    assert family.wait(PATIENCE_S) == 0
+    assert all(gone(beat.pid) for beat in beats().values())
+
+
+def test_workers_do_not_outlive_a_killed_parent(family: subprocess.Popen[bytes]) -> None:
+    until(lambda: set(beats()) >= {"upslink", "core"})
+    family.kill()
+    family.wait()
+    until(lambda: all(gone(beat.pid) for beat in beats().values()))
+
+
+def test_a_missing_port_is_one_clear_line_however_often_it_is_tried(
+    family: subprocess.Popen[bytes], root: Path
+) -> None:
+    def links() -> list[float]:
+        with LiveTable(paths.live_db()) as live:
+            return [r.at for r in live.readings().values() if r.name == "istars.link.state" and r.value == "lost"]
+
+    until(lambda: bool(links()))
+    first = links()[0]
+    until(lambda: links()[0] > first + 2)
+    lines = [line for line in (root / "log").read_text().splitlines() if "no data from the UPS" in line]
+    assert len(lines) == 1
+    assert "megatec on" in lines[0]
+    assert "dev/none" in lines[0]
