@@ -17,6 +17,7 @@ WORKERS = {
     "upslink": "istars.workers.upslink:UpsLink",
     "core": "istars.workers.core:Core",
     "web": "istars.web.serve:Pages",
+    "system": "istars.workers.system:System",
 }
 """Worker to class. `python -m istars upslink` is one of them, `python -m istars workers upslink core` some in one family."""
 

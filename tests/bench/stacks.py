@@ -75,16 +75,16 @@ def _start(
 
 def laid_out(text: str, layout: str) -> str:
     """The supervisor's list of programs for a layout."""
-    names = ["upslink", "core", "web"]
+    names = ["upslink", "core", "web", "system"]
     if "grown" in layout:
-        names += [f"more{number}" for number in range(len(IMPORTS) - 2)]
+        names += [f"more{number}" for number in range(len(IMPORTS) - 3)]
     section = text[text.index("[program:card]") : text.index("; What a board")]
     module = "bench.grown" if "grown" in layout else "istars"
     if "apart" not in layout:
-        return text.replace("istars workers upslink core web", f"{module} workers {' '.join(names)}")
+        return text.replace("istars workers upslink core web system", f"{module} workers {' '.join(names)}")
     apart = [
         section.replace("program:card", f"program:{name}").replace(
-            "istars workers upslink core web", f"{module} {name}"
+            "istars workers upslink core web system", f"{module} {name}"
         )
         for name in names
     ]

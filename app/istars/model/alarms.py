@@ -218,8 +218,10 @@ _CARD = (
 
 _EVENTS = (
     Alarm("CARD_STARTED", I, "Card started", detail="version {version}"),
+    Alarm("CARD_RESTARTS", I, "Card restarts", detail="{reason}"),
     Alarm("CLOCK_CHANGED", I, "The card's clock was set", detail="{seconds} s"),
     Alarm("LOGIN_FAIL", W, "Sign-in refused after wrong passwords", detail="{by}"),
+    Alarm("USER_RESCUED", W, "A user was given a one-time password at the console", detail="{user}, by {by}"),
     Alarm("CONFIG_CHANGED", I, "Settings changed", detail="by {by}"),
     Alarm("FIRMWARE_UPDATED", I, "Firmware updated", detail="version {version}"),
     Alarm("TEST_PASSED", I, "Battery test passed"),

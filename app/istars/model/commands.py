@@ -41,7 +41,10 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Declaration of one command. `effect` says what happens to the load; `confirm` asks before it is given."""
+    """Declaration of one command. `effect` says what happens to the load; `confirm` asks before it is given.
+
+    `target` is the worker that carries it out.
+    """
 
     name: str
     label: str
@@ -50,6 +53,7 @@ class Command:
     permission: Permission = Permission.WRITE
     confirm: bool = False
     interrupts_load: bool = False
+    target: str = "upslink"
 
     def check(self, arguments: Mapping[str, object]) -> dict[str, int | str]:
         """Arguments as they are needed, defaults filled in.
@@ -151,6 +155,7 @@ _DECLARED = (
         "Acknowledge an alarm",
         "The alarm stays until its cause is gone.",
         (Argument("alarm", "Alarm"), Argument("note", "Note")),
+        target="core",
     ),
     Command(
         "istars.records.clear",
@@ -158,6 +163,29 @@ _DECLARED = (
         "Nothing happens to the load. The events of the past are gone; alarms that are present stay.",
         permission=Permission.ADMINISTRATOR,
         confirm=True,
+        target="core",
+    ),
+    Command(
+        "istars.clock.adjust",
+        "Adjust the clock now",
+        "Nothing happens to the load. The time servers are asked, and the clock is set to what they say.",
+        target="system",
+    ),
+    Command(
+        "istars.clock.set",
+        "Set the clock by hand",
+        "Nothing happens to the load. Times of events before and after do not compare.",
+        (Argument("time", "Date and time"),),
+        permission=Permission.ADMINISTRATOR,
+        target="system",
+    ),
+    Command(
+        "istars.restart",
+        "Restart the card",
+        "Nothing happens to the load: the UPS goes on supplying it. The card answers again after a moment.",
+        permission=Permission.ADMINISTRATOR,
+        confirm=True,
+        target="system",
     ),
 )
 

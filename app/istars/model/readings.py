@@ -296,10 +296,30 @@ _LINK = (
     ),
 )
 
+_SYSTEM = (
+    state(
+        "istars.clock.state",
+        "Clock of the card",
+        {
+            "synchronised": "Synchronised",
+            "searching": "No time server answers yet",
+            "stopped": "The time service does not run",
+            "manual": "Set by hand",
+            "foreign": "Kept by the operating system of this machine",
+        },
+    ),
+    text("istars.clock.server", "Time server"),
+    number("istars.clock.offset", "Clock behind the time servers", "ms", 1, -1e15, 1e15),
+    text("istars.clock.updated", "Clock last compared"),
+    number("istars.clock.reachable", "Time servers that answer", "", 0, 0, 100),
+    text("istars.clock.detail", "Detail of the clock"),
+    text("istars.restart.next", "Next scheduled restart"),
+)
+
 
 def _all() -> Iterator[Reading]:
     """Every declaration, phases written out."""
-    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, _LINK):
+    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, _LINK, _SYSTEM):
         for item in group:
             if "{phase}" in item.name:
                 yield from _per_phase(item)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from istars.errors import IStarsError
+from istars.platform import programs
 
 PROGRAM = "openssl"
 PATIENCE_S = 20.0
@@ -25,28 +26,17 @@ def run(*words: str | bytes) -> str:
 
     Raises OpensslFailed.
     """
-    # here, because every process of the pages imports this file and hardly any ever runs the program
-    import subprocess
-
     files: list[int] = []
     try:
         line = [PROGRAM, *(word if isinstance(word, str) else _in_memory(word, files) for word in words)]
-        done = subprocess.run(
-            line, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=files, timeout=PATIENCE_S, check=False
-        )
-    except FileNotFoundError:
-        raise OpensslFailed("the program openssl is not installed") from None
-    except subprocess.TimeoutExpired:
-        raise OpensslFailed(f"openssl took longer than {PATIENCE_S:g} s") from None
+        return programs.run(line, PATIENCE_S, files)
+    except programs.ProgramFailed as error:
+        raise OpensslFailed(str(error)) from None
     except OSError as error:
         raise OpensslFailed(f"openssl cannot run: {error.strerror}") from error
     finally:
         for descriptor in files:
             os.close(descriptor)
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise OpensslFailed(said[-1] if said else f"openssl {words[0]!r} ended with status {done.returncode}")
-    return done.stdout.decode("utf-8", "replace")
 
 
 def _in_memory(content: bytes, files: list[int]) -> str:

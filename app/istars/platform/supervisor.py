@@ -7,6 +7,8 @@ import socket
 import time
 from pathlib import Path
 
+from istars.platform.programs import ProgramFailed
+
 LOOK_EVERY_S = 0.01
 
 
@@ -22,3 +24,27 @@ def hurry(control: Path, patience_s: float = 5.0) -> None:
             connection.connect(str(control))
             return
         time.sleep(LOOK_EVERY_S)
+
+
+def end(control: Path, program: str) -> None:
+    """Have the supervisord behind the socket `control` end one of its programs, which it then starts again.
+
+    Raises ProgramFailed.
+    """
+    # here, because they are large and hardly ever needed
+    import http.client
+
+    # who answers is our own supervisord, behind a socket that is closed to others
+    import xmlrpc.client  # nosec B411
+
+    from supervisor.xmlrpc import SupervisorTransport
+
+    transport = SupervisorTransport(serverurl=f"unix://{control}")
+    # the address is not used: the transport knows its socket
+    proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+    try:
+        proxy.supervisor.signalProcess(program, "TERM")
+    except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
+        raise ProgramFailed(f"the supervisor does not restart the programs: {error}") from error
+    finally:
+        transport.close()

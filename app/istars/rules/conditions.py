@@ -15,6 +15,9 @@ from istars.settings import Settings
 
 Arguments = dict[str, object]
 
+CLOCK_LOST_S = 4 * 3600.0
+"""A clock on its own goes wrong by seconds a week; four hours leave time servers that are restarted alone."""
+
 
 @dataclass(slots=True)
 class View:
@@ -104,6 +107,17 @@ def fact(code: str) -> Test:
         if found is not None:
             view.args.update(found)
         return found is not None
+
+    return Test(test)
+
+
+def clock_lost() -> Test:
+    """The card keeps its own clock by time servers, and none of them answers."""
+
+    def test(view: View) -> bool | None:
+        found = view.readings.get("istars.clock.state")
+        view.args.update(reason=str(view.readings.get("istars.clock.detail", "")))
+        return None if found is None else found in ("searching", "stopped")
 
     return Test(test)
 
@@ -220,6 +234,7 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("AMBIENT_COLD", below("ambient.temperature", "limit.ambient.cold", back=1), 30, 30),
     Condition("AMBIENT_DAMP", above("ambient.humidity", "limit.ambient.damp", back=3), 30, 30),
     Condition("AMBIENT_DRY", below("ambient.humidity", "limit.ambient.dry", back=3), 30, 30),
+    Condition("CLOCK_SYNC_FAIL", clock_lost(), CLOCK_LOST_S),
     # The time-out is in the fact itself: how long the link has been silent is known to the core alone.
     Condition("COMM_LOST", fact("COMM_LOST")),
     Condition("STORAGE_FULL", fact("STORAGE_FULL"), 0, 10),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from istars.model.readings import Value
-from istars.rules.conditions import CONDITIONS
+from istars.rules.conditions import CLOCK_LOST_S, CONDITIONS
 from istars.rules.engine import Moment, Rules
 from istars.settings import Settings
 from istars.settings.field import Setting
@@ -190,6 +190,26 @@ def test_acknowledging_keeps_the_alarm_and_is_an_event() -> None:
     assert bench.rules.acknowledge("no-such", "ann", "", Moment(102, WALL, BOOT)) is None
 
 
+@pytest.mark.parametrize("state", ["searching", "stopped"])
+def test_a_clock_without_an_answer_is_an_alarm_after_hours_and_says_why(state: str) -> None:
+    bench = Bench()
+    lost: dict[str, Value] = {"istars_clock_state": state, "istars_clock_detail": "no answer from a.net"}
+    assert told(bench.look(100, **lost)) == []
+    assert told(bench.look(100 + CLOCK_LOST_S - 1, **lost)) == []
+    step = bench.look(100 + CLOCK_LOST_S, **lost)
+    assert told(step) == [("raise", "CLOCK_SYNC_FAIL")]
+    assert step.raised[0].args == {"reason": "no answer from a.net"}
+    assert told(bench.look(100 + CLOCK_LOST_S + 1)) == []  # a worker that is silent changes nothing
+    assert told(bench.look(100 + CLOCK_LOST_S + 2, istars_clock_state="synchronised")) == [("clear", "CLOCK_SYNC_FAIL")]
+
+
+@pytest.mark.parametrize("state", ["synchronised", "manual", "foreign"])
+def test_a_clock_that_asks_nobody_or_is_answered_is_no_alarm(state: str) -> None:
+    bench = Bench()
+    for at in (100, 100 + 2 * CLOCK_LOST_S):
+        assert told(bench.look(at, istars_clock_state=state)) == []
+
+
 @pytest.mark.parametrize("code", sorted(c.code for c in CONDITIONS if c.code not in {"CARD"}))
 def test_an_alarm_the_ups_or_the_card_reports_is_raised_and_cleared(code: str) -> None:
     bench = Bench()
@@ -201,11 +221,12 @@ def test_an_alarm_the_ups_or_the_card_reports_is_raised_and_cleared(code: str) -
         "CHARGE_LOW": {"battery_charge": 5}, "LOAD_HIGH": {"ups_load": 90}, "AMBIENT_HOT": {"ambient_temperature": 60},
         "RUNTIME_SHORT": {"battery_runtime": 1, "ups_status": "OB"}, "AMBIENT_COLD": {"ambient_temperature": -10},
         "AMBIENT_DAMP": {"ambient_humidity": 99}, "AMBIENT_DRY": {"ambient_humidity": 1},
-        "ACCOUNTS_DAMAGED": {"istars_accounts_state": "closed"},
+        "ACCOUNTS_DAMAGED": {"istars_accounts_state": "closed"}, "CLOCK_SYNC_FAIL": {"istars_clock_state": "searching"},
     }  # fmt: skip
     calm: dict[str, Value] = {
         "ups_status": "OL", "ups_alarm": "", "battery_charge": 100, "ups_load": 10, "ambient_temperature": 20,
         "ambient_humidity": 50, "battery_runtime": 6_000, "istars_accounts_state": "good",
+        "istars_clock_state": "synchronised",
     }  # fmt: skip
     bad: dict[str, Value] = {"ups_alarm": code}
     if code in words:
@@ -213,8 +234,8 @@ def test_an_alarm_the_ups_or_the_card_reports_is_raised_and_cleared(code: str) -
     elif code in numbers:
         bad = numbers[code]
     bench.facts = {code: {}}
-    found = [event for at in (100, 200) for event in told(bench.look(at, **{**calm, **bad}))]
+    found = [event for at in (100, 20_000) for event in told(bench.look(at, **{**calm, **bad}))]
     assert ("raise", code) in found
     bench.facts = {}
-    assert ("clear", code) in [event for at in (300, 400) for event in told(bench.look(at, **calm))]
+    assert ("clear", code) in [event for at in (20_100, 20_200) for event in told(bench.look(at, **calm))]
     assert bench.rules.active == {}
