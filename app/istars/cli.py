@@ -1,4 +1,4 @@
-"""The card from the command line: readings, alarms, events, commands, settings, tokens.
+"""The card from the command line: readings, alarms, events, commands, settings; users and tokens in `cli_accounts.py`.
 
 Output is plain lines, or one JSON document with `--json`, for scripts. Exit status: 0 done, 1 refused or failed, 2 wrong usage.
 """
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from istars import settings
+from istars import cli_accounts, settings
 from istars.errors import IStarsError, SettingsError
 from istars.model.alarms import describe as describe_alarm
 from istars.model.alarms import describe_detail, describe_event
@@ -23,15 +23,11 @@ from istars.settings import Change, csvfile, exchange
 from istars.settings.groups import FIELDS
 from istars.settings.store import change
 from istars.store import wake
-from istars.store.accounts import Accounts
 from istars.store.archive import Archive
 from istars.store.audit import AuditRecord, Entry, plain
 from istars.store.live import LiveTable
 
 COMMAND_LIFETIME_S = 10.0
-DAY_S = 86_400.0
-LONGEST_DAYS = 36_500
-CORE_COMMANDS = frozenset({"istars.alarm.acknowledge", "istars.records.clear"})
 
 
 def say(text: str = "") -> None:
@@ -138,7 +134,7 @@ def give_command(options: argparse.Namespace) -> int:
     """`command NAME [name=value ...]`: give it and wait for what comes of it."""
     declared = command(options.name)
     arguments = declared.check(_arguments(options.arguments))
-    target = "core" if options.name in CORE_COMMANDS else "upslink"
+    target = declared.target
     with LiveTable(paths.live_db()) as live:
         number = live.submit(
             target,
@@ -155,6 +151,16 @@ def give_command(options: argparse.Namespace) -> int:
         while not (state := live.command(number)).ended and clock.boottime() < last:
             answers.wait(0.1)
         answers.close()
+    if target == "system":
+        told = Entry(
+            clock.wall(),
+            getpass.getuser(),
+            "console",
+            "command",
+            options.name,
+            new=f"{state.state}: {plain(state.result)}",
+        )
+        AuditRecord().note(told)
     say(f"{state.state}: {state.result}" if state.ended else "no result: the worker does not run")
     return 0 if state.state == "done" else 1
 
@@ -196,11 +202,31 @@ def set_setting(options: argparse.Namespace) -> int:
 
 
 def export_settings(options: argparse.Namespace) -> int:
-    """`settings export`: the file as it is kept on flash, its secrets only if asked for."""
+    """`settings export`: the file as it is kept on flash, without secrets, or with them encrypted."""
+    passphrase = _passphrase(options, twice=True) if options.with_secrets else ""
+    text = exchange.export(settings.load(environment={}), passphrase)
+    if passphrase:
+        AuditRecord().note(
+            Entry(clock.wall(), getpass.getuser(), "console", "settings saved with secrets", "system_config.csv")
+        )
     sys.stdout.flush()
-    sys.stdout.buffer.write(csvfile.dump(settings.load(environment={}), secrets=options.secrets).encode())
+    sys.stdout.buffer.write(text.encode())
     sys.stdout.buffer.flush()
     return 0
+
+
+def _passphrase(options: argparse.Namespace, *, twice: bool) -> str:
+    """The passphrase from the prompt, or the first line of a descriptor; never a word of the command line, which others see."""
+    if options.passphrase_fd is not None:
+        with open(options.passphrase_fd, encoding="utf-8", closefd=False) as file:
+            passphrase = file.readline().removesuffix("\n")
+    else:
+        passphrase = getpass.getpass("Passphrase: ")
+        if twice and getpass.getpass("Again: ") != passphrase:
+            raise IStarsError("the two passphrases are not the same")
+    if not passphrase:
+        raise IStarsError("the passphrase is empty")
+    return passphrase
 
 
 def import_settings(options: argparse.Namespace) -> int:
@@ -209,7 +235,11 @@ def import_settings(options: argparse.Namespace) -> int:
         content = file.read(csvfile.SIZE_LIMIT + 1)
     if not options.dry_run:
         paths.make_dirs()
-    found = exchange.look(content) if options.dry_run else exchange.take(content)
+    passphrase = _passphrase(options, twice=False) if options.with_secrets else ""
+    do = exchange.look if options.dry_run else exchange.take
+    found = do(content, passphrase=passphrase)
+    if found.sealed:
+        say("the encrypted secrets are passed over; --with-secrets takes them")
     for key in found.unknown:
         say(f"{plain(key)}: not known to this firmware, passed over")
     for error in found.errors:
@@ -222,61 +252,6 @@ def import_settings(options: argparse.Namespace) -> int:
     if not options.dry_run:
         _tell("settings imported", found.changes)
     return 0
-
-
-def create_token(options: argparse.Namespace) -> int:
-    """`token create`: prints the token, this once."""
-    expires = None if options.days is None else clock.wall() + options.days * DAY_S
-    text = Accounts(paths.accounts_db()).create_token(options.name, options.permission, expires)
-    _note_token("token made", options.name)
-    say(text)
-    return 0
-
-
-def list_tokens(options: argparse.Namespace) -> int:
-    """`token list`: every token ever made, without what would open anything."""
-    now = clock.wall()
-    rows = [
-        {
-            "prefix": token.prefix,
-            "name": token.name,
-            "permission": str(token.permission.value),
-            "state": "revoked" if token.revoked is not None else "good" if token.usable(now) else "expired",
-            "created": clock.iso(token.created),
-            "expires": clock.iso(token.expires) if token.expires is not None else None,
-        }
-        for token in Accounts(paths.accounts_db()).list_tokens()
-    ]
-    if options.json:
-        as_json(rows)
-        return 0
-    for row in rows:
-        until = f"until {row['expires']}" if row["expires"] else "for ever"
-        say(f"{row['prefix']}... {row['name']}: {row['permission']}, {row['state']}, {until}")
-    return 0
-
-
-def revoke_token(options: argparse.Namespace) -> int:
-    """`token revoke NAME`: from now on it opens nothing."""
-    if not Accounts(paths.accounts_db()).revoke_token(options.name):
-        raise IStarsError(f"no usable token is called {options.name!r}")
-    _note_token("token revoked", options.name)
-    return 0
-
-
-def _note_token(action: str, name: str) -> None:
-    AuditRecord().note(Entry(clock.wall(), getpass.getuser(), "console", action, plain(name)))
-
-
-def _days(text: str) -> float:
-    """A number of days that a token may last; raises ValueError, which argparse tells the user."""
-    days = float(text)
-    if not 0 < days <= LONGEST_DAYS:
-        raise ValueError
-    return days
-
-
-_days.__name__ = f"number of days up to {LONGEST_DAYS}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -302,7 +277,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("commands", help="all commands").set_defaults(run=list_commands)
 
     _add_settings(verbs.add_parser("settings", help="look at and change settings"))
-    _add_tokens(verbs.add_parser("token", help="keys for scripts"))
+    cli_accounts.add_tokens(verbs.add_parser("token", help="keys for scripts"))
+    cli_accounts.add_users(verbs.add_parser("user", help="who may sign in"))
     return parser
 
 
@@ -317,27 +293,17 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     change_one.add_argument("value", metavar="VALUE")
     change_one.set_defaults(run=set_setting)
     export = verbs.add_parser("export", help="as a file")
-    export.add_argument("--secrets", action="store_true", help="with passwords and keys, to be kept safe")
+    export.add_argument(
+        "--with-secrets", action="store_true", help="with passwords and keys, encrypted with a passphrase"
+    )
     export.set_defaults(run=export_settings)
     bring = verbs.add_parser("import", help="from a file: all of it or nothing")
     bring.add_argument("file", metavar="FILE", help="- is standard input")
     bring.add_argument("--dry-run", action="store_true", help="only show what would change")
+    bring.add_argument("--with-secrets", action="store_true", help="with its encrypted secrets too")
+    for verb in (export, bring):
+        verb.add_argument("--passphrase-fd", type=int, metavar="N", help="read it from this descriptor, ask nobody")
     bring.set_defaults(run=import_settings)
-
-
-def _add_tokens(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    create = verbs.add_parser("create", help="make one; it is printed this once")
-    create.add_argument("--name", required=True, help="what it is for")
-    create.add_argument("--permission", choices=("read", "write"), default="read")
-    create.add_argument("--days", type=_days, help="how long it opens anything; without it for ever")
-    create.set_defaults(run=create_token)
-    every = verbs.add_parser("list", help="all that were ever made")
-    every.add_argument("--json", action="store_true", help="for scripts")
-    every.set_defaults(run=list_tokens)
-    revoke = verbs.add_parser("revoke", help="end one")
-    revoke.add_argument("name", metavar="NAME", help="or what it begins with")
-    revoke.set_defaults(run=revoke_token)
 
 
 def main(words: Sequence[str]) -> int:
@@ -345,7 +311,7 @@ def main(words: Sequence[str]) -> int:
     options = _parser().parse_args(words)
     try:
         zone.use(settings.load().text("system.zone"))
-        if options.verb == "token":
+        if options.verb in ("token", "user"):
             paths.make_dirs()
         status: int = options.run(options)
     except (IStarsError, OSError) as error:

@@ -5,7 +5,8 @@
     system.name,UPS-A,System name
     end,1,options stand above
 
-The last line tells a whole file from one that was cut off; its number may be left out by those who write a file by hand.
+Secrets that leave the card stand encrypted in a line `secrets` (`sealed.py`), which counts as an option. The last line tells
+a whole file from one that was cut off; its number may be left out by those who write a file by hand.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ FORMATS = (1, 2)
 """All that can be read. 1: no last line, no guard against formulas."""
 PLAIN = frozenset({1})
 HEADER = ("key", "value", "explanation")
-SIZE_LIMIT = 256 * 1024
+SIZE_LIMIT = 2 * 1024 * 1024
+SEALED = "secrets"
+"""Key of the line that holds the secrets, encrypted."""
 ERROR_LIMIT = 100
 SIGNS = r"[=+\-@\t\uff1d\uff0b\uff0d\uff20]"
 """What spreadsheets take for the beginning of a formula, full-width forms included."""
@@ -35,13 +38,17 @@ GUARDED = re.compile(rf"''*\s*{SIGNS}")
 
 @dataclass(slots=True)
 class Parsed:
-    """What a file says: values by key, keys this firmware does not know, and what is wrong, by line."""
+    """What a file says: values by key, keys this firmware does not know, and what is wrong, by line.
+
+    `sealed` holds its encrypted secrets, as they stand there.
+    """
 
     values: dict[str, Setting] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     more_errors: int = 0
+    sealed: str = ""
 
     def wrong(self, reason: str, line: int = 0) -> None:
         """Note an error; after a hundred only their number."""
@@ -66,8 +73,11 @@ def unguard(declared: Field, cell: str) -> str:
     return cell[1:] if declared.type not in NUMBERS and GUARDED.match(cell) else cell
 
 
-def dump(values: Mapping[str, Setting], secrets: bool = True) -> str:
-    """The file with every option that `values` holds, in the order of the pages; `secrets` False leaves these empty."""
+def dump(values: Mapping[str, Setting], secrets: bool = True, sealed: str = "") -> str:
+    """The file with every option that `values` holds, in the order of the pages; `secrets` False leaves these empty.
+
+    `sealed` is what `sealed.seal` has made of them.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(HEADER)
@@ -78,6 +88,9 @@ def dump(values: Mapping[str, Setting], secrets: bool = True) -> str:
             text = "" if declared.secret and not secrets else declared.format(values[key])
             writer.writerow((key, guard(declared, text), declared.label))
             count += 1
+    if sealed:
+        writer.writerow((SEALED, sealed, "passwords and keys, encrypted with a passphrase"))
+        count += 1
     writer.writerow(("end", count, "options stand above"))
     return out.getvalue()
 
@@ -86,7 +99,7 @@ def parse_bytes(content: bytes) -> Parsed:
     """Read a file as it came from somewhere: its encoding is checked first."""
     parsed = Parsed()
     if len(content) > SIZE_LIMIT:
-        parsed.wrong(f"the file is larger than {SIZE_LIMIT // 1024} KiB")
+        parsed.wrong(f"the file is larger than {SIZE_LIMIT // 1024 // 1024} MiB")
     elif content.startswith((b"\xff\xfe", b"\xfe\xff")):
         parsed.wrong("the file is UTF-16 text; save it as CSV in UTF-8")
     else:
@@ -157,6 +170,11 @@ def _take_all(parsed: Parsed, rows: list[tuple[int, list[str]]], version: int) -
 
 def _take(parsed: Parsed, line: int, key: str, cell: str, guarded: bool) -> None:
     """One line of the file into `parsed`."""
+    if key == SEALED and guarded:
+        if key in parsed.lines:
+            parsed.wrong(f"{key} stands here a second time, first in line {parsed.lines[key]}", line)
+        parsed.sealed, parsed.lines[key] = cell.strip(), line
+        return
     key = groups.RENAMES.get(key, key)
     declared = groups.FIELDS.get(key)
     if declared is None:

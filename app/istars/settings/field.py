@@ -42,7 +42,8 @@ class Field:
     """Declaration of one option.
 
     `minimum` and `maximum` limit a number, the characters of a text, the items of a list. `applies` names the worker that acts
-    on a change; without it the change is in force with the next look. `of` is the type of the items of a list.
+    on a change; without it the change is in force with the next look. `of` is the type of the items of a list. `administrator`
+    says that by page and API only an administrator may change it.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Field:
     pattern: str | None = None
     of: Type = Type.TEXT
     applies: str = ""
+    administrator: bool = False
     since: int = 1
 
     @property

@@ -99,7 +99,7 @@ class Factors:
         step = step_of(secret, code)
         if step is None:
             return Check.WRONG, []
-        codes = [_new_code() for _ in range(RECOVERY_CODES)]
+        codes = [new_code() for _ in range(RECOVERY_CODES)]
         with self._file.changing() as connection:
             connection.execute("INSERT OR REPLACE INTO factor VALUES (?,?,?)", (user, secret, clock.wall()))
             connection.execute("DELETE FROM used_code WHERE user = ?", (user,))
@@ -157,7 +157,7 @@ class Factors:
             return connection.execute("DELETE FROM recovery WHERE user = ? AND digest = ?", row).rowcount > 0
 
 
-def _new_code() -> str:
+def new_code() -> str:
     """`k7qd-2mxp-...`: 79 random bits, found in no time by their digest and by nobody without it."""
     return "-".join("".join(secrets.choice(LETTERS) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
 

@@ -34,7 +34,8 @@ class Session:
     """One sign-in. `ended` is empty, or why it is over: `idle`, `old`, `left`, `replaced`, `closed`; times are boottime seconds.
 
     `half` is one that waits for the code of the second factor and opens nothing. `pending` is the secret of a second factor
-    that is being set up. `handle` names the session to people who may end it, and cannot be used as a cookie.
+    that is being set up. `handle` names the session to people who may end it, and cannot be used as a cookie. `remote` is the
+    permission that a RADIUS server has given, empty for a user of this card; after `lasts` seconds it is over in any case.
     """
 
     user: str
@@ -46,13 +47,15 @@ class Session:
     half: bool = False
     pending: str = ""
     handle: str = ""
+    remote: str = ""
+    lasts: float = LONGEST_S
 
     def over(self, idle_s: float) -> str:
         """Why it is over, unused for `idle_s` or otherwise; empty while it is not."""
         now = clock.boottime()
         if self.ended:
             return self.ended
-        if now - self.began >= (HALF_S if self.half else LONGEST_S):
+        if now - self.began >= (HALF_S if self.half else self.lasts):
             return "old"
         return "idle" if now - self.used >= idle_s else ""
 
@@ -65,17 +68,18 @@ class SessionTable(Database):
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         super()._prepare(db)
-        if "pending" not in [row["name"] for row in db.execute("PRAGMA table_info(session)")]:
+        if "lasts" not in [row["name"] for row in db.execute("PRAGMA table_info(session)")]:
             # of another version: everybody signs in again
             db.executescript(f"BEGIN IMMEDIATE;\nDROP TABLE IF EXISTS session;\n{self.schema}\nCOMMIT;")
 
 
-_SESSION = "user, generation, address, began, used, ended, half, pending, id"
+_SESSION = "user, generation, address, began, used, ended, half, pending, id, remote, lasts"
 
 
 def _session(row: sqlite3.Row) -> Session:
-    user, generation, address, began, used, ended, half, pending, key = row
-    return Session(user, generation, address, began, used, ended, bool(half), pending, key.hex()[:HANDLE_LENGTH])
+    user, generation, address, began, used, ended, half, pending, key, remote, lasts = row
+    handle = key.hex()[:HANDLE_LENGTH]
+    return Session(user, generation, address, began, used, ended, bool(half), pending, handle, remote, lasts)
 
 
 class Sessions:
@@ -113,7 +117,16 @@ class Sessions:
                 self._table.close()
             self._table = None
 
-    def start(self, user: str, generation: int, address: str, *, half: bool = False) -> str:
+    def start(
+        self,
+        user: str,
+        generation: int,
+        address: str,
+        *,
+        half: bool = False,
+        remote: str = "",
+        lasts_s: float = LONGEST_S,
+    ) -> str:
         """Begin a session and answer what the cookie shall hold. A `half` one waits for the code of the second factor."""
         secret = secrets.token_urlsafe(32)
         now, boot = clock.boottime(), clock.boot_id()
@@ -126,8 +139,9 @@ class Sessions:
                 (SESSIONS_KEPT - 1,),
             )
             connection.execute(
-                "INSERT INTO session (id, user, generation, address, boot, began, used, half) VALUES (?,?,?,?,?,?,?,?)",
-                (_key(secret), user, generation, address, boot, now, now, int(half)),
+                "INSERT INTO session (id, user, generation, address, boot, began, used, half, remote, lasts) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?)",
+                (_key(secret), user, generation, address, boot, now, now, int(half), remote, lasts_s),
             )
         return secret
 

@@ -11,5 +11,9 @@ CREATE TABLE IF NOT EXISTS session (
     -- 1: the password was right, the code of the second factor is still missing
     half INTEGER NOT NULL DEFAULT 0,
     -- the secret of a second factor that is being set up
-    pending TEXT NOT NULL DEFAULT ''
+    pending TEXT NOT NULL DEFAULT '',
+    -- the permission that a RADIUS server has given; empty for a user of this card
+    remote TEXT NOT NULL DEFAULT '',
+    -- so many seconds at most, however busy
+    lasts REAL NOT NULL
 ) WITHOUT ROWID;

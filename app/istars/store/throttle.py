@@ -29,11 +29,15 @@ ADDRESSES_KEPT = 500
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What stands before the next try: `seconds` to wait (0 is none) because of `cause`, or the tries left before a wait."""
+    """What stands before the next try: `seconds` to wait (0 is none) because of `cause`, or the tries left before a wait.
+
+    `first` says that the name or the address has not had to wait before.
+    """
 
     seconds: float
     cause: str
     tries_left: int
+    first: bool = False
 
 
 class Throttle:
@@ -52,7 +56,7 @@ class Throttle:
                 longest = LONGEST_WAIT_S[cause]
                 seconds = min(longest, FIRST_WAIT_S * 2 ** min(failures - FREE_FAILURES - 1, 16)) - since_s
                 if seconds > worst.seconds:
-                    worst = Wait(seconds, cause, 0)
+                    worst = Wait(seconds, cause, 0, failures == FREE_FAILURES + 1)
             if not worst.seconds:
                 worst = Wait(0.0, "", min(worst.tries_left, max(1, FREE_FAILURES + 1 - failures)))
         return worst
@@ -97,6 +101,12 @@ class Throttle:
                 )
         except StoreError as error:
             log.warning("a sign-in could not be noted: %s", error)
+
+    def forgive(self, user: str) -> None:
+        """Forget the failures under a user's name, and which addresses are the user's own."""
+        with self._file.changing(keep=False) as connection:
+            connection.execute("DELETE FROM throttle WHERE key = ?", (_user_key(user),))
+            connection.execute("DELETE FROM known_address WHERE user = ?", (user,))
 
     def _keys(self, user: str, address: str) -> dict[str, str]:
         """What is counted for this try; not the user's name where the address is known as the user's own."""

@@ -5,6 +5,7 @@ Names, units and alarm codes are those of `model/`. Errors are `{"error": code, 
 
 from __future__ import annotations
 
+import json
 import zlib
 from typing import Any
 
@@ -161,12 +162,22 @@ def acknowledge(key: str) -> Any:
 
 
 def json_body() -> Any:
-    """What the body says; None where it is no JSON that can be read."""
+    """What the body says; None where it is no JSON that can be read. Answers 400 where a name stands twice in an object."""
     try:
-        return request.get_json(force=True, silent=True)
-    except RecursionError:
-        # brackets, tens of thousands deep
+        return json.loads(request.get_data(cache=True).decode("utf-8"), object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        # the latter for brackets, tens of thousands deep
         return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Of a name that stands twice, nobody could say which one was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)[:80]
+        abort(problem(400, "bad-body", f"{twice} stands in the body twice.", twice))
+    return found
 
 
 def _note() -> str:

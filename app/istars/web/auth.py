@@ -9,32 +9,37 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 
 from istars.errors import IStarsError, StoreError
 from istars.model.commands import Permission
 from istars.platform import clock
+from istars.platform.radius import NoAnswer
 from istars.store.account_rules import NAME_LENGTH
 from istars.store.accounts import User
 from istars.store.factors import RECOVERY_CODES, Check
 from istars.store.sessions import LONGEST_S
+from istars.store.telling import tell
 from istars.store.throttle import Wait
-from istars.web import passwords, session
+from istars.web import passwords, remote, session
 from istars.web.audit import note
 from istars.web.security import before_password_change, local_path, public, refuse, requires
 from istars.web.session import Person
-from istars.web.store import settings, store
+from istars.web.store import live, settings, store
 
 log = logging.getLogger(__name__)
 
 blueprint = Blueprint("auth", __name__)
 
 READ = Permission.READ
+LOCKED_AN_HOUR, HOUR_S = 10, 3_600.0
+"""So many events about locked sign-ins at most: whoever guesses must not push out what matters."""
 WAITING_LIMIT = 2
 """Sign-ins that may wait for their turn; more would take all threads from the pages."""
 
@@ -43,23 +48,29 @@ class Busy(IStarsError):
     """Too many people sign in at the same moment."""
 
 
-_turn = threading.Lock()
-_places = threading.BoundedSemaphore(1 + WAITING_LIMIT)
+class Turns:
+    """One after the other, while at most `waiting` wait; what is counted inside is counted before the next try begins."""
+
+    def __init__(self, waiting: int) -> None:
+        self._turn = threading.Lock()
+        self._places = threading.BoundedSemaphore(1 + waiting)
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Wait for the turn; raises Busy where too many wait."""
+        if not self._places.acquire(blocking=False):
+            raise Busy
+        try:
+            with self._turn:
+                yield
+        finally:
+            self._places.release()
 
 
-@contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """One password hash after the other: each takes 16 MiB and much time; raises Busy where too many wait.
-
-    What is counted inside is counted before the next try begins.
-    """
-    if not _places.acquire(blocking=False):
-        raise Busy
-    try:
-        with _turn:
-            yield
-    finally:
-        _places.release()
+one_at_a_time = Turns(WAITING_LIMIT)
+"""Password hashes: each takes 16 MiB and much time."""
+one_question = Turns(1)
+"""Questions to RADIUS servers: a silent one takes its time, in which the users of the card must be able to sign in."""
 
 
 @blueprint.get("/login")
@@ -80,6 +91,8 @@ def try_login() -> Any:
     """Check name and password; then begin a session, or ask for the code of the second factor."""
     name, password = request.form.get("user", ""), request.form.get("pw", "")
     try:
+        if remote.concerns(name):
+            return _try_remote(name, password)
         with one_at_a_time():
             user, wait = _verify(name, password)
         if user is None:
@@ -101,6 +114,29 @@ def _enter(user: User) -> Response:
     note("signed in", f"user {user.name}")
     if user.must_change:
         return _to(url_for("auth.password", next=_wanted()))
+    return _to(_wanted() or "/")
+
+
+def _try_remote(name: str, password: str) -> Response:
+    """Ask the RADIUS servers. Their silence is no wrong password: it is not counted, and whoever tries is told."""
+    throttle, address = store().throttle, session.address()
+    with one_question():
+        wait = throttle.wait(name, address)
+        if wait.seconds > 0:
+            return _refused(name, wait)
+        try:
+            answer = remote.ask(name, password, address)
+        except NoAnswer as error:
+            log.warning("nobody can sign in by RADIUS: %s", error)
+            note("sign-in refused", "an unknown user", new=f"RADIUS: {error}")
+            return _login_page("silent", 503, name)
+        guest = remote.admit(name, answer)
+        if guest is None:
+            return _refused(name, _count_failure(name, "an unknown user", remote.why(answer)))
+        throttle.succeeded(name, address)
+    session.begin_remote(guest.user, guest.lasts_s)
+    log.info("%s signed in from %s by RADIUS", name, address)
+    note("signed in", f"user {name}", new=f"by RADIUS server {answer.server}, {guest.user.permission}")
     return _to(_wanted() or "/")
 
 
@@ -134,9 +170,27 @@ def _verify(name: str, password: str) -> tuple[User | None, Wait]:
     # people type passwords into the field for the name: what is nobody's name goes into no log
     shown = f"user {name}" if store().accounts.user(name) is not None else "an unknown user"
     reason = "wrong password" if user is None else "no permission" if not user.permission.allows(READ) else "address"
+    return None, _count_failure(name, shown, reason)
+
+
+def _count_failure(name: str, shown: str, reason: str) -> Wait:
+    """Write down that a try failed (`shown` is whose, for people) and count it; answers what it costs."""
+    address = session.address()
     log.warning("sign-in refused: %s from %s, %s", shown.removeprefix("user "), address, reason)
     note("sign-in refused", shown, new=reason)
-    return None, throttle.failed(name, address)
+    wait = store().throttle.failed(name, address)
+    if wait.seconds > 0:
+        _tell_locked(shown, wait)
+    return wait
+
+
+def _tell_locked(shown: str, wait: Wait) -> None:
+    """An event for a name or an address that has to wait from now on, but not more of them than somebody reads."""
+    now = clock.boottime()
+    told: deque[float] = current_app.extensions.setdefault("istars.locked", deque(maxlen=LOCKED_AN_HOUR))
+    if wait.first and (len(told) < LOCKED_AN_HOUR or now - told[0] >= HOUR_S):
+        told.append(now)
+        tell(live(), "LOGIN_FAIL", by=f"{shown}, from {session.address()}")
 
 
 @blueprint.get("/login/code")
@@ -189,9 +243,7 @@ def _check_code(name: str, typed: str) -> tuple[Check, Wait]:
     if result in (Check.RIGHT, Check.RECOVERED):
         throttle.succeeded(name, address)
     elif result is not Check.NO_CLOCK:
-        log.warning("sign-in refused: %s from %s, %s code", name, address, result)
-        note("sign-in refused", f"user {name}", new=f"{result} code")
-        wait = throttle.failed(name, address)
+        wait = _count_failure(name, f"user {name}", f"{result} code")
     return result, wait
 
 
@@ -301,9 +353,9 @@ def set_password() -> Any:
 
 
 def myself() -> Person | None:
-    """The person behind a cookie; a token has no password."""
+    """The person behind a cookie; a token has no password, and that of a RADIUS user is none of this card."""
     person = session.person()
-    return person if person is not None and person.secret else None
+    return person if person is not None and person.secret and not person.remote else None
 
 
 def check_present(person: Person) -> dict[str, str]:

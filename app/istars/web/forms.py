@@ -7,7 +7,7 @@ the same page do not undo each other's changes; where both change the same optio
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ Choices = Sequence[tuple[str, str]]
 """Value and words of each thing that may be chosen."""
 
 SEEN = "seen"
-WORKERS = {"upslink": "the link to the UPS", "core": "the alarm rules"}
+STORED = "One is stored; leave the field empty to keep it."
+WORKERS = {"upslink": "the link to the UPS", "core": "the alarm rules", "system": "the card's operating system"}
 """Worker to what it is for the people who read the pages."""
 
 
@@ -103,6 +104,7 @@ class Row:
     kind: str
     help: str
     error: str = ""
+    closed: bool = False
 
     @property
     def choices(self) -> Choices:
@@ -123,7 +125,10 @@ class Row:
 
 
 class SettingsForm:
-    """The options of a group. `current` is what the file says, `offered` what may be chosen by key, `sent` what came back."""
+    """The options of a group. `current` is what the file says, `offered` what may be chosen by key, `sent` what came back.
+
+    `closed` has the keys that are shown, but are not this person's to change.
+    """
 
     def __init__(
         self,
@@ -131,8 +136,12 @@ class SettingsForm:
         current: Mapping[str, Setting],
         offered: Mapping[str, Choices] | None = None,
         sent: Any = None,
+        closed: Collection[str] = (),
     ) -> None:
         self.group = group
+        self.closed = closed
+        # browsers do not send what is closed: who sends it nevertheless is told when it is saved
+        self.untouched = {key for key in closed if sent is not None and key not in sent}
         self.fields = {field.key: field for field in group.fields}
         self.now = {
             key: "" if declared.secret else declared.format(current[key]) for key, declared in self.fields.items()
@@ -146,6 +155,7 @@ class SettingsForm:
         self.form.process(sent, data=data)
         self.seen = self._seen_by(sent) if sent is not None else self.now
         self.errors: dict[str, str] = {}
+        self.stored = {key for key, declared in self.fields.items() if declared.secret and current[key]}
 
     def _seen_by(self, sent: Any) -> dict[str, str]:
         """What stood in the form that was sent; what it does not say is what stands there now."""
@@ -161,7 +171,9 @@ class SettingsForm:
         changed = {
             key: text
             for key, declared in self.fields.items()
-            if (text := self._typed(key)) != self.seen[key] and not (declared.secret and text == "")
+            if key not in self.untouched
+            and (text := self._typed(key)) != self.seen[key]
+            and not (declared.secret and text == "")
         }
         self.form.validate()
         for key in changed:
@@ -191,9 +203,18 @@ class SettingsForm:
         field = self.form[declared.key]
         kind = {BooleanField: "switch", SelectField: "choice", PasswordField: "secret"}.get(type(field), "text")
         error = sentence(self.errors[declared.key]) if declared.key in self.errors else ""
-        told = " ".join(text for text in (declared.help, hint(declared), remark) if text)
-        value = "" if declared.secret else typed(field)
-        return Row(declared, field, value, declared.key.replace(".", "-"), kind, told, error)
+        closed = declared.key in self.closed
+        kept = STORED if declared.key in self.stored else "None is stored." if declared.secret else ""
+        remarks = (
+            declared.help,
+            hint(declared),
+            kept,
+            remark,
+            "Only an administrator may change this." if closed else "",
+        )
+        value = "" if declared.secret else self.now[declared.key] if closed else typed(field)
+        told = " ".join(text for text in remarks if text)
+        return Row(declared, field, value, declared.key.replace(".", "-"), kind, told, error, closed)
 
     def sections(self, remarks: Mapping[str, str] | None = None) -> list[tuple[Section, str, list[Row]]]:
         """Sections with the sentence who applies them and their options; `remarks` by key are added to the help."""

@@ -11,9 +11,11 @@ from typing import Any
 from flask import Blueprint, jsonify
 
 from istars import __version__
-from istars.settings.field import Field, Type
+from istars.model.readings import READINGS
+from istars.settings.field import TEXT_LIMIT, Field, Type
 from istars.settings.groups import FIELDS
 from istars.web.api import EVENTS_LIMIT, EVENTS_USUAL, LARGEST_ID, NOTE_LENGTH
+from istars.web.orders import OWN
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
@@ -27,6 +29,7 @@ TIME: Schema = {"type": "string", "format": "date-time"}
 SEVERITY: Schema = {"type": "string", "enum": ["critical", "warning", "information"]}
 ANYTHING: Schema = {"type": "object"}
 KEY: Schema = {"name": "key", "in": "path", "required": True, "schema": TEXT}
+OPTION: Schema = {**KEY, "schema": {**TEXT, "enum": list(FIELDS)}}
 
 
 def maybe(schema: Schema) -> Schema:
@@ -82,7 +85,7 @@ def operation(
     if body is not None:
         made["requestBody"] = {"required": body_required, "content": content(body)}
     if access:
-        made["description"] = f"Needs the permission to {access}."
+        made["description"] = f"Needs the permission “{access}”."
     else:
         made["security"] = []
     return made
@@ -91,6 +94,14 @@ def operation(
 def query(name: str, schema: Schema, description: str) -> Schema:
     """A parameter of the query."""
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+
+
+def text(declared: Field) -> Schema:
+    """A text of one line. What else it must be (a host name, a time zone) and what must stand in order, the card checks."""
+    if declared.type is Type.LIST:
+        return {**TEXT, "maxLength": TEXT_LIMIT}
+    longest = min(declared.maximum or TEXT_LIMIT, TEXT_LIMIT)
+    return {**TEXT, "minLength": int(declared.minimum or 0), "maxLength": int(longest)}
 
 
 def setting(declared: Field) -> Schema:
@@ -107,21 +118,23 @@ def setting(declared: Field) -> Schema:
         case Type.CHOICE:
             schema = {"type": "string", "enum": list(declared.choices or ())}
         case Type.SECRET:
-            schema = maybe(TEXT)
+            schema = maybe(text(declared))
         case _:
-            schema = dict(TEXT)
-    return {**schema, "description": f"{declared.label}. {declared.help}".strip()}
+            schema = text(declared)
+    usual = None if declared.secret else declared.default
+    return {**schema, "description": f"{declared.label}. {declared.help}".strip(), "examples": [usual]}
 
 
 def schemas() -> Schema:
     """The named schemas."""
     return {
         "Error": record(
-            ("field", "fields"),
+            ("field", "fields", "lines"),
             error=TEXT,
             message=TEXT,
             field=TEXT,
             fields={"type": "object", "additionalProperties": TEXT},
+            lines=rows(TEXT),
         ),
         "Reading": record(
             name=TEXT,
@@ -157,11 +170,8 @@ def schemas() -> Schema:
             alarm=maybe(TEXT),
             duration_s=maybe(NUMBER),
         ),
-        "Settings": {
-            "type": "object",
-            "properties": {key: setting(declared) for key, declared in FIELDS.items()},
-            "additionalProperties": False,
-        },
+        "Settings": {"allOf": [ref("SomeSettings")], "required": list(FIELDS)},
+        "SomeSettings": record(tuple(FIELDS), **{key: setting(declared) for key, declared in FIELDS.items()}),
         "Setting": record(
             key=TEXT,
             value={},
@@ -176,7 +186,9 @@ def schemas() -> Schema:
             maximum=maybe(NUMBER),
             choices=maybe({"type": "object", "additionalProperties": TEXT}),
             applies=TEXT,
+            administrator=YES_OR_NO,
         ),
+        "Imported": record(changes=rows(record(key=TEXT, old=TEXT, new=TEXT)), unknown=rows(TEXT), sealed=YES_OR_NO),
         "Saved": record(settings=ref("Settings"), changed=rows(TEXT)),
     }
 
@@ -185,7 +197,7 @@ def state_paths() -> Schema:
     """What is and what was."""
     since = query("since", {**WHOLE, "minimum": 0, "maximum": LARGEST_ID}, "Only events after this one.")
     limit = query("limit", {**WHOLE, "minimum": 1, "maximum": EVENTS_LIMIT}, f"At most; {EVENTS_USUAL} without it.")
-    names = query("name", rows(TEXT), "Only these; may be repeated.")
+    names = query("name", rows({**TEXT, "enum": list(READINGS)}), "Only these; may be repeated.")
     readings = operation("Readings", record(readings=rows(ref("Reading"))), (400,), parameters=(names,))
     readings["responses"]["304"] = {"description": "Nothing has changed since the ETag of If-None-Match."}
     health = record(status=TEXT, boot=TEXT, version=TEXT, uptime_s=WHOLE)
@@ -211,21 +223,48 @@ def state_paths() -> Schema:
     }
 
 
+def commands_paths() -> Schema:
+    """Commands for the card itself."""
+    needs = ", ".join(f"{name} needs “{declared.permission}”" for name, declared in OWN.items())
+    name = {"name": "name", "in": "path", "required": True, "schema": {**TEXT, "enum": list(OWN)}}
+    give = operation(
+        "Give a command and wait for what comes of it",
+        record(state=TEXT, message=TEXT),
+        (400, 404, 409, 413),
+        parameters=(name,),
+        body=record(("arguments",), arguments={"type": "object", "additionalProperties": TEXT}),
+        body_required=False,
+        access="write",
+    )
+    give["description"] = f"{needs}."
+    return {"/api/v1/commands/{name}": {"post": give}}
+
+
 def settings_paths() -> Schema:
     """Options, all at once and one by one."""
-    both = record(settings=ref("Settings"))
+    both, some = record(settings=ref("Settings")), record(settings=ref("SomeSettings"))
     wrong = (400, 413)
     value = record(value={})
+    as_file = {"text/csv": {"schema": TEXT}}
+    save = operation("All settings as a file, without secrets", TEXT, access="administrator")
+    save["responses"]["200"]["content"] = as_file
+    look = query("look", {**WHOLE, "enum": [0, 1]}, "1 only tells what would change.")
+    take = operation(
+        "Take a file: all of it or nothing", ref("Imported"), wrong, parameters=(look,), access="administrator"
+    )
+    example = "key,value,explanation\r\nformat,2,of this file\r\nsystem.name,UPS-A,System name\r\nend,1,options stand above\r\n"
+    take["requestBody"] = {"required": True, "content": {"text/csv": {"schema": TEXT, "example": example}}}
     return {
         "/api/v1/settings": {
             "get": operation("All settings", both, access="write"),
-            "patch": operation("Change some settings", ref("Saved"), wrong, body=both, access="write"),
+            "patch": operation("Change some settings", ref("Saved"), wrong, body=some, access="write"),
             "put": operation("Change all settings", ref("Saved"), wrong, body=both, access="write"),
         },
+        "/api/v1/settings/file": {"get": save, "put": take},
         "/api/v1/settings/{key}": {
-            "get": operation("One setting", ref("Setting"), (404,), parameters=(KEY,), access="write"),
+            "get": operation("One setting", ref("Setting"), (404,), parameters=(OPTION,), access="write"),
             "put": operation(
-                "Change one setting", ref("Saved"), (*wrong, 404), parameters=(KEY,), body=value, access="write"
+                "Change one setting", ref("Saved"), (*wrong, 404), parameters=(OPTION,), body=value, access="write"
             ),
         },
     }
@@ -237,7 +276,7 @@ def document() -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {"title": "iStars", "version": __version__, "license": {"name": "Apache-2.0"}},
-        "paths": {**state_paths(), **settings_paths()},
+        "paths": {**state_paths(), **commands_paths(), **settings_paths()},
         "components": {
             "schemas": schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},

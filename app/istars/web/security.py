@@ -47,7 +47,7 @@ WORDS = {
     403: ("forbidden", "You do not have the permission for this."),
     404: ("not-found", "There is nothing at this address."),
     405: ("method-not-allowed", "This cannot be done at this address."),
-    413: ("too-large", f"What was sent is larger than {BODY_LIMIT // 1024} kB."),
+    413: ("too-large", "What was sent is too large."),
     415: ("wrong-type", "What was sent is not in a form that the card reads here."),
     500: ("internal-error", "Something went wrong inside the card. It stands in the card's log. Try again."),
     503: ("unavailable", "The card cannot read its records at the moment."),
@@ -59,11 +59,12 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may use a view. Without `permission` it is read for looking, write for anything else."""
+    """Who may use a view, and how many bytes they may send. Without `permission` it is read for looking, else write."""
 
     public: bool = False
     permission: Permission | None = None
     before_change: bool = False
+    body_limit: int = BODY_LIMIT
 
 
 def access_of(view: Callable[..., Any]) -> Access:
@@ -91,6 +92,11 @@ def requires(permission: str) -> Callable[[View], View]:
     """Answer only people with `permission` ("read", "write" or "administrator") or more."""
     needed = Permission(permission)
     return lambda view: _mark(view, permission=needed)
+
+
+def takes_up_to(size: int) -> Callable[[View], View]:
+    """Read a body of at most `size` bytes, of whoever may use the view."""
+    return lambda view: _mark(view, body_limit=size)
 
 
 def wants_data() -> bool:
@@ -170,6 +176,10 @@ def _guard() -> Any:
     needed = access.permission or (Permission.WRITE if unsafe else Permission.READ)
     if not person.permission.allows(needed):
         return refuse(403, message=f"Your permission is “{person.rights}”. It is not enough for this.")
+    if access.body_limit > BODY_LIMIT:
+        request.max_content_length = access.body_limit
+        # Werkzeug counts the part of a file that it is just reading, 64 kB, as a field of the form
+        request.max_form_memory_size = 3 * BODY_LIMIT
     if unsafe and not person.by_token:
         _check_form()
     if person.secret and (unsafe or not wants_data()):
@@ -226,6 +236,8 @@ def _on_http_error(error: HTTPException) -> Any:
         log.warning("refused %s %s from %s: %s", request.method, request.path, session.address(), error.description)
         code, message = "csrf", "This form is too old, or was not sent from a page of this card. Load the page again."
         g.form_refused = True
+    elif status == 413:
+        message = f"What was sent is larger than {(request.max_content_length or BODY_LIMIT) // 1024} kB."
     elif status == 400 and error.description:
         message = str(error.description)
     response = refuse(status, code, message)

@@ -22,9 +22,10 @@ from itsdangerous import BadSignature
 from istars.errors import StoreError
 from istars.model.commands import Permission
 from istars.platform import files, paths
-from istars.store.account_rules import Asker
+from istars.store.account_rules import Asker, kept_permission
 from istars.store.accounts import User
-from istars.store.sessions import HALF_S
+from istars.store.sessions import HALF_S, Session
+from istars.web import remote
 from istars.web.store import settings, store
 
 log = logging.getLogger(__name__)
@@ -40,12 +41,13 @@ RIGHTS = {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks. `secret` is what the cookie holds, empty for a program with a token."""
+    """Who asks. `secret` is what the cookie holds, empty for a program with a token. `remote`: a RADIUS server knows them."""
 
     name: str
     permission: Permission
     must_change: bool = False
     secret: str = ""
+    remote: bool = False
 
     is_authenticated = True
     is_active = True
@@ -165,6 +167,16 @@ def begin(user: User) -> None:
     _new_form_secret()
 
 
+def begin_remote(user: User, lasts_s: float) -> None:
+    """Sign somebody in whom a RADIUS server has accepted, for `lasts_s` at most."""
+    end("replaced")
+    given = user.permission.value
+    secret = store().sessions.start(user.name, user.generation, address(), remote=given, lasts_s=lasts_s)
+    login_user(Person(user.name, user.permission, secret=secret, remote=True))
+    session["number"] = secret
+    _new_form_secret()
+
+
 def begin_half(user: User) -> None:
     """The password of `user` was right, the code is still missing: a cookie that opens nothing but the question for it."""
     end("replaced")
@@ -219,7 +231,7 @@ def _by_cookie(_name: str) -> Person | None:
         if known is None or known.ended or known.half:
             g.signed_out = known.ended if known else "unknown"
             return None
-        user = store().accounts.user(known.user)
+        user = user_of(known)
         if user is None or user.generation != known.generation:
             store().sessions.end(secret, "replaced")
             g.signed_out = "replaced"
@@ -233,7 +245,14 @@ def _by_cookie(_name: str) -> Person | None:
         # kept for `person()`: the page that reports it asks again who is signed in
         g.accounts_error = error
         return None
-    return Person(user.name, user.permission, user.must_change, secret)
+    return Person(user.name, user.permission, user.must_change, secret, bool(known.remote))
+
+
+def user_of(known: Session) -> User | None:
+    """Whose session it is, as far as that user still has access."""
+    if known.remote:
+        return remote.user(known.user, kept_permission(known.remote))
+    return store().accounts.user(known.user)
 
 
 def _by_token(asked: Request) -> Person | None:

@@ -5,8 +5,11 @@
     PUT   /api/v1/settings          the same with all of them; a secret may be null and then stays
     GET   /api/v1/settings/KEY      value and declaration of one option
     PUT   /api/v1/settings/KEY      {"value": value}
+    GET   /api/v1/settings/file     all options as system_config.csv, without secrets
+    PUT   /api/v1/settings/file     takes such a file; with `?look=1` it only tells what would change
 
-All or nothing: an answer that is no success has changed nothing. Its `fields` has the reason for every option that is wrong.
+All or nothing: an answer that is no success has changed nothing. Its `fields` has the reason for every option that is wrong,
+with status 403 for every one that only an administrator may change.
 """
 
 from __future__ import annotations
@@ -15,16 +18,18 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 from istars.errors import SettingsError
-from istars.settings import Settings, SettingsRejected, load
+from istars.settings import Settings, SettingsRejected, csvfile, exchange, load
 from istars.settings.field import Field, Setting
 from istars.settings.groups import FIELDS, GROUPS
-from istars.web import changes
+from istars.store.telling import tell
+from istars.web import changes, session
 from istars.web.api import json_body
 from istars.web.forms import sentence
-from istars.web.security import problem, requires
+from istars.web.security import problem, requires, takes_up_to
+from istars.web.store import live
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("settings_api", __name__, url_prefix="/api/v1/settings")
@@ -73,6 +78,7 @@ def _described(declared: Field, current: Settings) -> dict[str, object]:
         "maximum": declared.maximum,
         "choices": dict(declared.choices) if declared.choices is not None else None,
         "applies": declared.applies,
+        "administrator": declared.administrator,
     }
 
 
@@ -105,6 +111,35 @@ def put_one(key: str) -> Any:
     return given if isinstance(given, Response) else _take({key: given["value"]})
 
 
+@blueprint.get("/file")
+@requires("administrator")
+def file() -> Response:
+    """All options as the pages save them, without secrets."""
+    return Response(exchange.export(load(environment={})), mimetype="text/csv")
+
+
+@blueprint.put("/file")
+@requires("administrator")
+@takes_up_to(csvfile.SIZE_LIMIT)
+def put_file() -> Any:
+    """Take a file: all of it, or nothing with every error by its line. Encrypted secrets in it are passed over."""
+    only_look = request.args.get("look", "0")
+    if only_look not in ("0", "1"):
+        return problem(400, "bad-parameter", "look is 0 or 1.", "look")
+    content = request.get_data()
+    try:
+        found = exchange.look(content) if only_look == "1" else exchange.take(content)
+    except OSError as failure:
+        return _not_saved(failure)
+    if found.errors:
+        return _with(problem(400, "bad-file", "Nothing was changed. " + sentence(found.errors[0])), lines=found.errors)
+    if only_look == "0":
+        changes.tell("settings restored", found.changes)
+        tell(live(), "SETTINGS_RESTORED", by=session.asker().name, count=len(found.changes))
+    told = [{"key": change.key, "old": change.old, "new": change.new} for change in found.changes]
+    return jsonify(changes=told, unknown=found.unknown, sealed=found.sealed)
+
+
 def _body(name: str) -> dict[str, Any] | Response:
     """The options of the body: what stands under `settings`, or the whole of a body with one `value`."""
     body = json_body()
@@ -133,21 +168,31 @@ def _take(given: Mapping[str, Any]) -> Response:
         return _refused(errors)
     try:
         made = changes.save(values)
+    except changes.Forbidden as forbidden:
+        return _refused(forbidden.errors, 403, "forbidden")
     except SettingsRejected as rejected:
         return _refused(rejected.errors)
     except OSError as failure:
-        log.error("the settings cannot be saved: %s", failure)
-        return problem(503, "not-saved", f"Flash cannot be written ({failure.strerror}). Nothing was changed.")
+        return _not_saved(failure)
     return jsonify(settings=_all(load(environment={})), changed=[change.key for change in made])
 
 
-def _refused(errors: Mapping[str, str]) -> Response:
+def _refused(errors: Mapping[str, str], status: int = 400, code: str = "bad-setting") -> Response:
     """Every option that is wrong with its reason; the first one stands in `field` and `message` too."""
     first = next(iter(errors))
-    response = problem(400, "bad-setting", f"{first}: {sentence(errors[first])}", first)
-    body = {**(response.get_json() or {}), "fields": dict(errors)}
-    response.set_data(jsonify(body).get_data())
+    response = problem(status, code, f"{first}: {sentence(errors[first])}", first)
+    return _with(response, fields=dict(errors))
+
+
+def _with(response: Response, **more: object) -> Response:
+    """An error that says more."""
+    response.set_data(jsonify({**(response.get_json() or {}), **more}).get_data())
     return response
+
+
+def _not_saved(failure: OSError) -> Response:
+    log.error("the settings cannot be saved: %s", failure)
+    return problem(503, "not-saved", f"Flash cannot be written ({failure.strerror}). Nothing was changed.")
 
 
 def _no_such(key: str) -> Response:

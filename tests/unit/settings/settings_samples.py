@@ -74,8 +74,8 @@ BAD = {
         "posix/UTC",
         "=UTC",
     ),
-    Type.SECRET: ("s" * 41,),
-    Type.LIST: ("a, b, c, d", "a, -b", "a; b"),
+    Type.SECRET: ("s" * 129,),
+    Type.LIST: ("a, b, c, d, e, f", "a, -b", "a; b"),
     Type.TEXT: (),
 }
 ZONE_NAMES = zone.names()
@@ -111,7 +111,7 @@ def good_texts(declared: Field) -> st.SearchStrategy[str]:
         case Type.ZONE:
             return st.sampled_from(ZONE_NAMES)
         case Type.LIST:
-            return st.lists(HOSTS, max_size=3).map(" ,".join)
+            return st.lists(HOSTS, max_size=int(high or 3)).map(" ,".join)
     if declared.key == "ups.device":
         return st.one_of(st.just("/dev/ttyUSB0"), st.integers(1, 65535).map(lambda port: f"tcp:192.0.2.7:{port}"))
     if declared.pattern:

@@ -1,21 +1,21 @@
-"""Settings and tokens from the command line."""
+"""Settings from the command line."""
 
 from __future__ import annotations
 
 import io
 import json
-import re
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from istars import cli
-from istars.platform import clock, paths
-from istars.settings import csvfile, groups, load
+from istars.platform import paths
+from istars.settings import csvfile, load
 from istars.settings.groups import FIELDS
+from istars.settings.sealed import unseal
 from istars.store.wake import Bell
 from other_values import OTHERS, written_down
-from settings_samples import OTHERS as KINDS
 
 Out = pytest.CaptureFixture[str]
 
@@ -35,11 +35,12 @@ def test_every_option_is_set_shown_and_exported(root: Path, capsys: Out, key: st
 
         change(others)
     assert run(capsys, "settings", "set", key, OTHERS[key]) == (0, "", "")
-    assert run(capsys, "settings", "get", key) == (0, OTHERS[key] + "\n", "")
-    assert f"{key}={OTHERS[key]}\n" in run(capsys, "settings", "list")[1]
+    shown = "(stored)" if FIELDS[key].secret else OTHERS[key]
+    assert run(capsys, "settings", "get", key) == (0, shown + "\n", "")
+    assert f"{key}={shown}\n" in run(capsys, "settings", "list")[1]
     exported = csvfile.parse(run(capsys, "settings", "export")[1])
     assert exported.errors == []
-    assert FIELDS[key].format(exported.values[key]) == OTHERS[key]
+    assert FIELDS[key].format(exported.values[key]) == ("" if FIELDS[key].secret else OTHERS[key])
 
 
 def test_what_is_refused_names_the_option(root: Path, capsys: Out) -> None:
@@ -106,15 +107,71 @@ def test_an_export_is_what_stands_on_flash(root: Path, capsys: Out) -> None:
     assert run(capsys, "settings", "export")[1].encode() == paths.settings_file().read_bytes()
 
 
-def test_secrets_are_exported_only_when_asked_for(root: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
-    fields = {**FIELDS, **{field.key: field for field in KINDS.fields}}
-    monkeypatch.setattr(groups, "FIELDS", fields)
-    monkeypatch.setattr(cli, "FIELDS", fields)
-    run(capsys, "settings", "set", "other.secret", "hush")
-    assert run(capsys, "settings", "get", "other.secret")[1] == "(stored)\n"
+PHRASE = "five tall yellow ladders"
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What somebody types at the prompts, in turn."""
+    answers: list[str] = []
+    monkeypatch.setattr(cli.getpass, "getpass", lambda _prompt: answers.pop(0))
+    return answers
+
+
+def test_secrets_leave_the_card_encrypted_or_not_at_all(
+    root: Path, capsys: Out, tmp_path: Path, typed: list[str]
+) -> None:
+    run(capsys, "settings", "set", "radius.secret", "hush")
+    assert run(capsys, "settings", "get", "radius.secret")[1] == "(stored)\n"
     assert "hush" not in run(capsys, "settings", "list")[1] + run(capsys, "settings", "export")[1]
-    assert "other.secret,hush," in run(capsys, "settings", "export", "--secrets")[1]
     assert written_down()[0].new == "changed"
+    typed[:] = [PHRASE, PHRASE]
+    status, exported, _ = run(capsys, "settings", "export", "--with-secrets")
+    assert (status, "hush" in exported, typed) == (0, False, [])
+    assert written_down()[0].action == "settings saved with secrets"
+    file = tmp_path / "with.csv"
+    file.write_text(exported, encoding="utf-8", newline="")
+    run(capsys, "settings", "set", "radius.secret", "mine")
+    assert "are passed over; --with-secrets takes them" in run(capsys, "settings", "import", str(file))[1]
+    assert load()["radius.secret"] == "mine"
+    typed[:] = ["another one"]
+    refused = run(capsys, "settings", "import", str(file), "--with-secrets")
+    assert refused[0] == 1
+    assert "the passphrase is wrong, or the encrypted secrets were changed" in refused[2]
+    assert load()["radius.secret"] == "mine"
+    typed[:] = [PHRASE]
+    assert run(capsys, "settings", "import", str(file), "--with-secrets") == (
+        0,
+        "radius.secret: 'stored' becomes 'changed'\n",
+        "",
+    )
+    assert load()["radius.secret"] == "hush"
+
+
+def test_a_passphrase_may_come_from_a_descriptor(root: Path, capsys: Out, tmp_path: Path, typed: list[str]) -> None:
+    run(capsys, "settings", "set", "radius.secret", "hush")
+    for line, end in ((PHRASE, "\n"), (PHRASE, "")):
+        reading, writing = os.pipe()
+        os.write(writing, (line + end).encode())
+        os.close(writing)
+        status, exported, _ = run(capsys, "settings", "export", "--with-secrets", "--passphrase-fd", str(reading))
+        os.close(reading)
+        assert status == 0
+        sealed = csvfile.parse(exported).sealed
+        assert unseal(sealed, PHRASE) == {"radius.secret": "hush"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ([PHRASE, "other"], "the two passphrases are not the same"),
+        (["", ""], "the passphrase is empty"),
+        (["short", "short"], "the passphrase needs 12 to 1024 characters"),
+    ],
+)
+def test_a_passphrase_that_is_none(root: Path, capsys: Out, typed: list[str], answers: list[str], reason: str) -> None:
+    typed[:] = answers
+    assert run(capsys, "settings", "export", "--with-secrets") == (1, "", f"istars: {reason}\n")
 
 
 def test_times_are_told_in_the_zone_of_the_card(root: Path, capsys: Out) -> None:
@@ -122,29 +179,3 @@ def test_times_are_told_in_the_zone_of_the_card(root: Path, capsys: Out) -> None
     run(capsys, "token", "create", "--name", "a")
     (token,) = json.loads(run(capsys, "token", "list", "--json")[1])
     assert token["created"].endswith("+05:45")
-
-
-def test_tokens_are_made_listed_and_revoked(root: Path, capsys: Out) -> None:
-    status, text, _ = run(capsys, "token", "create", "--name", "grafana", "--days", "30")
-    assert status == 0
-    assert text.startswith("ist_")
-    run(capsys, "token", "create", "--name", "other", "--permission", "write")
-    said = run(capsys, "token", "list")[1]
-    assert text.strip() not in said
-    assert re.search(r"^ist_[\w-]+\.\.\. grafana: read, good, until \d{4}-", said, re.MULTILINE)
-    assert "other: write, good, for ever" in said
-    assert run(capsys, "token", "revoke", "grafana")[0] == 0
-    assert run(capsys, "token", "revoke", "grafana")[0] == 1
-    first = json.loads(run(capsys, "token", "list", "--json")[1])[0]
-    assert (first["name"], first["state"]) == ("grafana", "revoked")
-    assert {entry.action for entry in written_down()} == {"token made", "token revoked"}
-
-
-def test_a_token_expires(root: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(capsys, "token", "create", "--name", "short", "--days", "0.5")
-    later = clock.wall() + 50_000
-    monkeypatch.setattr(clock, "wall", lambda: later)
-    assert json.loads(run(capsys, "token", "list", "--json")[1])[0]["state"] == "expired"
-    for days in ("0", "-1", "nan", "40000", "x"):
-        with pytest.raises(SystemExit):
-            run(capsys, "token", "create", "--name", "b", f"--days={days}")

@@ -8,10 +8,12 @@ import pytest
 from card import until
 from istars import settings
 from istars.platform import clock, paths
-from istars.settings import store
+from istars.settings import csvfile, store
 from istars.store.archive import Archive, Event
 from istars.workers.core import Core
 from web_browser import PASSWORD
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
 HEAD = "key,value,explanation\nformat,2,of this file\n"
 
@@ -20,11 +22,13 @@ def text(response):
     return response.get_data(as_text=True)
 
 
-def upload(who, content, name="system_config.csv"):
+def upload(who, content, phrase=""):
+    """Send a file as a browser does; not by the client's own means, which leave a large one open."""
     content = content.encode() if isinstance(content, str) else content
-    return who.post(
-        "/assistant/about/restore", {"file": (io.BytesIO(content), name)}, content_type="multipart/form-data"
-    )
+    file = FileStorage(io.BytesIO(content), "system_config.csv")
+    boundary, body = encode_multipart({"csrf_token": who.token, "passphrase": phrase, "file": file})
+    form = f'multipart/form-data; boundary="{boundary}"'
+    return who.request("POST", "/assistant/about/restore", data=body, content_type=form)
 
 
 def blob(response):
@@ -104,8 +108,97 @@ def test_files_that_are_none(admin, live, content, words):
     assert words in text(answer)
 
 
-def test_a_file_of_ten_thousand_lines_is_refused(admin, live):
-    assert upload(admin, HEAD + "system.name,UPS-A\n" * 10_000).status_code == 413
+def test_a_file_of_ten_thousand_lines_is_examined(admin, live):
+    refused = upload(admin, HEAD + "system.location," + "x" * 50 + "\n" + "session.idle,1\n" * 10_000)
+    assert refused.status_code == 422
+    assert "line 5: session.idle stands here a second time, first in line 4" in text(refused)
+    assert "and 9900 more" in text(refused)
+    foreign = "".join(f"ups.of.the.future.{number},{'x' * 60},\n" for number in range(10_000))
+    shown = upload(admin, f"{HEAD}system.name,UPS-A\n{foreign}end,10001\n")
+    assert "and 9980 more" in text(shown)
+    assert admin.post("/assistant/about/restore/apply", {"blob": blob(shown)}).status_code == 303
+    assert settings.load()["system.name"] == "UPS-A"
+
+
+def test_a_file_larger_than_any_and_a_large_body_elsewhere_are_refused(admin, live):
+    assert upload(admin, b"x" * (csvfile.SIZE_LIMIT + 1)).status_code == 422
+    answer = upload(admin, b"x" * (csvfile.SIZE_LIMIT + 100_000))
+    assert answer.status_code == 413
+    assert "larger than 2112 kB" in text(answer)
+    assert admin.post("/assistant/about/restore/apply", {"blob": "x" * 70_000}).status_code == 413
+
+
+def test_strangers_and_readers_send_no_large_files(browser, reader, live):
+    big = {"data": b"x" * 500_000, "content_type": "text/csv"}
+    assert reader.request("POST", "/assistant/about/restore", **big).status_code == 403
+    assert browser().request("POST", "/assistant/about/restore", **big).status_code == 302
+    assert browser().request("POST", "/login", **big).status_code == 413
+
+
+# with secrets
+
+PHRASE = "five tall yellow ladders"
+SECRET = "radius.secret"
+
+
+def with_secrets(admin, phrase=PHRASE, repeated=PHRASE):
+    admin.get("/assistant/about")
+    return admin.post("/assistant/about/system_config.csv", {"passphrase": phrase, "repeated": repeated})
+
+
+def test_secrets_are_saved_with_a_passphrase_and_restored_with_it(app, admin, live):
+    store.save({SECRET: "hush-hush", "system.name": "UPS-A"})
+    assert b"hush" not in admin.get("/assistant/about/system_config.csv").data
+    saved = with_secrets(admin)
+    assert saved.headers["Content-Disposition"] == 'attachment; filename="system_config.csv"'
+    assert b"hush" not in saved.data
+    assert noted(app)[-1][1] == "settings saved with secrets"
+    store.save({SECRET: "", "system.name": "other"})
+    shown = upload(admin, saved.data, PHRASE)
+    assert "Restore 2 settings?" in text(shown)
+    assert "hush" not in text(shown)
+    assert admin.post("/assistant/about/restore/apply", {"blob": blob(shown)}).status_code == 303
+    assert (settings.load()[SECRET], settings.load()["system.name"]) == ("hush-hush", "UPS-A")
+    assert ("admin", "settings restored", SECRET, "", "changed") in noted(app)
+    assert "hush" not in str(noted(app))
+
+
+def test_a_wrong_passphrase_says_so_and_without_one_the_secrets_are_passed_over(admin, live):
+    store.save({SECRET: "hush-hush", "system.name": "UPS-A"})
+    saved = with_secrets(admin).data
+    store.save({SECRET: "mine", "system.name": "other"})
+    refused = upload(admin, saved, PHRASE + "!")
+    assert refused.status_code == 422
+    assert "the passphrase is wrong, or the encrypted secrets were changed" in text(refused)
+    shown = upload(admin, saved, "")
+    assert "passed over, because no passphrase was typed" in text(shown)
+    admin.post("/assistant/about/restore/apply", {"blob": blob(shown)})
+    assert (settings.load()[SECRET], settings.load()["system.name"]) == ("mine", "UPS-A")
+
+
+@pytest.mark.parametrize(
+    ("phrase", "repeated", "words"),
+    [("", "", "Type a passphrase"), ("short", "short", "12 to 1024"), (PHRASE, "x", "not the same")],
+)
+def test_a_passphrase_that_is_none(admin, live, phrase, repeated, words):
+    answer = with_secrets(admin, phrase, repeated)
+    assert (answer.status_code, answer.mimetype) == (422, "text/html")
+    assert words in text(answer)
+
+
+def test_without_openssl_no_secret_is_saved_and_the_page_says_why(admin, live, monkeypatch):
+    monkeypatch.setattr("istars.platform.openssl.PROGRAM", "openssl-that-is-not-there")
+    answer = with_secrets(admin)
+    assert answer.status_code == 503
+    assert re.search(r"The secrets cannot be encrypted: the program openssl\S* is not installed\.", text(answer))
+
+
+def test_only_administrators_save_secrets(browser, accounts, live):
+    accounts.add_user("wilma", PASSWORD, "write")
+    writer = browser()
+    writer.sign_in("wilma")
+    writer.get("/password")
+    assert with_secrets(writer).status_code == 403
 
 
 def test_unknown_keys_are_told_and_passed_over(admin, live):

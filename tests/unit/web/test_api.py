@@ -90,6 +90,7 @@ class Core:
 
 
 def test_health_is_for_everybody_and_says_nothing_of_the_ups(app, ups, alarm):
+    began = int(clock.boottime())
     response = app.test_client().get("/api/health")
     assert response.status_code == 200
     assert response.json.keys() == {"status", "boot", "version", "uptime_s"}
@@ -98,7 +99,7 @@ def test_health_is_for_everybody_and_says_nothing_of_the_ups(app, ups, alarm):
         clock.boot_id(),
         __version__,
     )
-    assert response.json["uptime_s"] == pytest.approx(clock.boottime(), abs=5)
+    assert began <= response.json["uptime_s"] <= clock.boottime()
 
 
 # readings
@@ -111,7 +112,7 @@ def test_readings(ups, bearer):
     assert found.keys() == {"input.voltage", "ups.load", "ups.status", "battery.charge", "istars.link.state"}
     charge = found["battery.charge"]
     age = charge.pop("age_s")
-    assert 0 <= age < 5
+    assert 0 <= age <= round(clock.boottime() - ups.readings()["battery.charge"].at, 1)
     assert charge == {
         "name": "battery.charge", "value": 87.5, "unit": "%", "label": "Battery charge", "stale": False, "estimated": True,
         "source": "upslink",
@@ -179,7 +180,7 @@ def test_new_live_table_is_seen(ups, admin, tmp_path):
 def test_alarms(alarm, bearer):
     (found,) = bearer("GET", "/api/v1/alarms").json["alarms"]
     lasted = found.pop("lasted_s")
-    assert 5 <= lasted < 10
+    assert 5 <= lasted <= round(clock.boottime() - alarm.since_boot, 1)
     assert found == {
         "key": "a1", "code": "ON_BATTERY", "severity": "warning", "text": "Mains failed, UPS on battery", "detail": "",
         "args": {}, "since": clock.iso(alarm.since_wall), "acknowledged_by": None, "acknowledged": None, "note": "",

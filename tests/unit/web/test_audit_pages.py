@@ -65,7 +65,8 @@ def test_sign_ins_refusals_and_sign_outs_are_noted(admin, browser, record, live)
 
 
 def test_day_text_and_pages(admin, record, live):
-    add(record, "yesterday", at=clock.wall() - 90_000)
+    before = clock.wall() - 90_000
+    add(record, "yesterday", at=before)
     for number in range(120):
         add(record, f"option {number}", old="<b>1</b>", new="2")
     page = text(admin.get("/assistant/audit"))
@@ -75,7 +76,7 @@ def test_day_text_and_pages(admin, record, live):
     older = admin.get(re.search(r'href="(/assistant/audit\?before=\d+)"', page)[1])
     assert "option 5<" in text(older)
     assert "yesterday" in text(older)
-    day = clock.local(clock.wall() - 90_000).date()
+    day = clock.local(before).date()
     assert "yesterday" in text(admin.get(f"/assistant/audit?day={day}"))
     assert "Nothing like this" in text(admin.get(f"/assistant/audit?day={day}&text=option 7"))
     assert text(admin.get("/assistant/audit?text=OPTION 77")).count("<li><time") == 1
@@ -101,9 +102,10 @@ def test_the_file_is_safe_for_spreadsheets(admin, record, live):
 
 
 def test_the_file_follows_day_and_text(admin, record, live):
-    add(record, "yesterday", at=clock.wall() - 90_000)
+    before = clock.wall() - 90_000
+    add(record, "yesterday", at=before)
     add(record, "today")
-    day = clock.local(clock.wall() - 90_000).date()
+    day = clock.local(before).date()
     answer = admin.get(f"/assistant/audit.csv?day={day}&text=ann")
     assert f"audit-{day}.csv" in answer.headers["Content-Disposition"]
     assert b"yesterday" in answer.data

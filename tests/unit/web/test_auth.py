@@ -195,12 +195,12 @@ def test_passwords_are_compared_one_after_the_other(browser, accounts, monkeypat
 def test_too_many_at_once_are_sent_away_not_queued(browser):
     places = 1 + auth.WAITING_LIMIT
     for _ in range(places):
-        assert auth._places.acquire(blocking=False)
+        assert auth.one_at_a_time._places.acquire(blocking=False)
     try:
         response = browser().sign_in()
     finally:
         for _ in range(places):
-            auth._places.release()
+            auth.one_at_a_time._places.release()
     assert response.status_code == 503
     assert "Several people" in text(response)
 

@@ -106,7 +106,7 @@ def test_a_missing_program_is_said(admin, own, live, monkeypatch):
     monkeypatch.setattr(openssl, "PROGRAM", "no-such-program")
     answer = admin.post("/assistant/certificate/new", {"sure": "yes"})
     assert answer.status_code == 503
-    assert "openssl is not installed" in text(answer)
+    assert "no-such-program is not installed" in text(answer)
 
 
 # from http to https

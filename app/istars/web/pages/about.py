@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import platform
 import zlib
@@ -12,15 +13,16 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from istars import __version__
 from istars.errors import StoreError
-from istars.model.alarms import ALARMS
 from istars.platform import clock, paths, sysinfo
+from istars.platform.openssl import OpensslFailed
 from istars.settings import csvfile, exchange, groups, load
 from istars.settings import store as settings_store
-from istars.store import wake
-from istars.store.archive import Event
-from istars.web import audit, session
+from istars.settings.sealed import SHORTEST, SealError
+from istars.store.telling import tell
+from istars.web import audit, auth, changes, session
+from istars.web.account_forms import sentence
 from istars.web.pages import assistant
-from istars.web.security import requires
+from istars.web.security import requires, takes_up_to
 from istars.web.store import live, settings, store
 from istars.web.view import duration
 
@@ -30,6 +32,9 @@ blueprint = Blueprint("about", __name__)
 
 CLEAR_S = 3.0
 PURPOSE = "settings that were shown before they are restored"
+FORM_BYTES = 64 * 1024
+"""Room for what a form sends around its file."""
+BUSY = "Somebody is signing in. Try again in a moment."
 
 
 def size(number: int) -> str:
@@ -96,7 +101,9 @@ def _network() -> list[tuple[str, list[tuple[str, str]]]]:
 
 def _page(error: str = "", errors: tuple[str, ...] = (), status: int = 200) -> Response:
     panels = [*_facts(), *_network()]
-    return Response(assistant.show("about", "about.html", panels=panels, error=error, errors=errors), status)
+    return Response(
+        assistant.show("about", "about.html", panels=panels, error=error, errors=errors, shortest=SHORTEST), status
+    )
 
 
 @blueprint.get("/assistant/about")
@@ -109,7 +116,33 @@ def page() -> Response:
 @requires("administrator")
 def save() -> Response:
     """The settings as a file, as they stand on flash, without secrets."""
-    text = csvfile.dump(load(environment={}), secrets=False)
+    return _file(exchange.export(load(environment={})))
+
+
+@blueprint.post("/assistant/about/system_config.csv")
+@requires("administrator")
+def save_with_secrets() -> Response:
+    """The same with the secrets, encrypted with a passphrase."""
+    passphrase = request.form.get("passphrase", "")
+    if passphrase != request.form.get("repeated", ""):
+        return _page("The two passphrases are not the same. Nothing was saved.", status=422)
+    if not passphrase:
+        return _page(f"Type a passphrase of at least {SHORTEST} characters. Nothing was saved.", status=422)
+    try:
+        with auth.one_at_a_time():
+            text = exchange.export(load(environment={}), passphrase)
+    except auth.Busy:
+        return _page(BUSY, status=503)
+    except SealError as error:
+        return _page(sentence(str(error)), status=422)
+    except OpensslFailed as error:
+        log.error("the secrets cannot be encrypted: %s", error)
+        return _page(f"The secrets cannot be encrypted: {error}.", status=503)
+    audit.note("settings saved with secrets", "system_config.csv")
+    return _file(text)
+
+
+def _file(text: str) -> Response:
     response = Response(text, mimetype="text/csv")
     response.headers["Content-Disposition"] = 'attachment; filename="system_config.csv"'
     return response
@@ -121,6 +154,13 @@ def _seal() -> URLSafeSerializer:
     return URLSafeSerializer(current_app.secret_key or b"", salt=f"{PURPOSE} {person.secret if person else ''}")
 
 
+def _passphrase() -> str:
+    """Encrypts the secrets among what was shown to one session: it never leaves the card."""
+    person, key = session.person(), current_app.secret_key or b""
+    key = key.encode() if isinstance(key, str) else key
+    return hmac.digest(key, f"{PURPOSE} {person.secret if person else ''}".encode(), "sha256").hex()
+
+
 def _state() -> int:
     """Changes with every save: what is applied must be what was shown."""
     return zlib.crc32(csvfile.dump(load(environment={})).encode())
@@ -128,23 +168,32 @@ def _state() -> int:
 
 @blueprint.post("/assistant/about/restore")
 @requires("administrator")
+@takes_up_to(csvfile.SIZE_LIMIT + FORM_BYTES)
 def restore() -> Any:
     """Look at a file: show the difference, or each error by line. Nothing is changed."""
     given = request.files.get("file")
     content = given.read() if given is not None else b""
     if not content:
         return _page("Choose the file system_config.csv that was saved from a card.", status=422)
-    found = exchange.look(content)
+    try:
+        with auth.one_at_a_time():
+            found = exchange.look(content, passphrase=request.form.get("passphrase", ""))
+    except auth.Busy:
+        return _page(BUSY, status=503)
     if found.errors:
         return _page("The file cannot be restored. Nothing was changed.", found.errors, 422)
-    return _compared(content, found)
+    secret = any(groups.FIELDS[key].secret for key in found.values)
+    try:
+        return _compared(exchange.export(found.values, _passphrase() if secret else ""), found)
+    except OpensslFailed as error:
+        return _page(f"The secrets cannot be encrypted: {error}.", status=503)
 
 
-def _compared(content: bytes, found: exchange.Import, remark: str = "") -> Response:
+def _compared(text: str, found: exchange.Import, remark: str = "") -> Response:
+    """The difference, and in its form `text`: what of the file would be taken."""
     rows = [(groups.FIELDS[change.key].label, change) for change in found.changes]
-    blob = _seal().dumps([_state(), content.decode("utf-8")])
-    shown = assistant.show("about", "about_restore.html", rows=rows, unknown=found.unknown, blob=blob, remark=remark)
-    return Response(shown)
+    blob = _seal().dumps([_state(), text])
+    return Response(assistant.show("about", "about_restore.html", rows=rows, found=found, blob=blob, remark=remark))
 
 
 @blueprint.post("/assistant/about/restore/apply")
@@ -157,18 +206,18 @@ def apply() -> Any:
         return _page("This comparison is no longer valid. Choose the file again.", status=422)
     content = str(text).encode()
     if state != _state():
-        found = exchange.look(content)
+        found = exchange.look(content, passphrase=_passphrase())
         if found.errors:
-            return _page("The file cannot be restored. Nothing was changed.", found.errors, 422)
-        return _compared(content, found, "The settings were changed meanwhile. Look again.")
+            return _page("The settings were changed meanwhile. Choose the file again.", status=422)
+        return _compared(str(text), found, "The settings were changed meanwhile. Look again.")
     try:
-        taken = exchange.take(content)
+        taken = exchange.take(content, passphrase=_passphrase())
     except OSError as failure:
         log.error("the settings cannot be restored: %s", failure)
         return _page(f"Flash cannot be written ({failure.strerror}). Nothing was changed.", status=503)
     if taken.errors:
         return _page("The file cannot be restored. Nothing was changed.", taken.errors, 422)
-    audit.note_all("settings restored", ((change.key, change.old, change.new) for change in taken.changes))
+    changes.tell("settings restored", taken.changes)
     _tell("SETTINGS_RESTORED", len(taken.changes))
     flash(f"{len(taken.changes)} settings were restored.", "info")
     return redirect(url_for("about.page"), 303)
@@ -182,8 +231,8 @@ def reset() -> str:
 
 
 def _ask_reset(error: str = "") -> str:
-    changes = settings_store.examine(_factory())
-    return assistant.show("about", "about_reset.html", changes=len(changes), error=error)
+    count = len(settings_store.examine(_factory()))
+    return assistant.show("about", "about_reset.html", changes=count, error=error)
 
 
 def _factory() -> dict[str, Any]:
@@ -199,16 +248,16 @@ def do_reset() -> Any:
         return Response(_ask_reset("This is not the name of the system. Nothing was changed."), 422)
     clear = request.form.get("records") == "clear"
     try:
-        changes = settings_store.put(_factory())
+        made = settings_store.put(_factory())
     except OSError as failure:
         log.error("the settings cannot be reset: %s", failure)
         return Response(_ask_reset(f"Flash cannot be written ({failure.strerror}). Nothing was changed."), 503)
-    audit.note_all("settings reset", ((change.key, change.old, change.new) for change in changes))
-    told = f"{len(changes)} settings are those of the factory again."
+    changes.tell("settings reset", made)
+    told = f"{len(made)} settings are those of the factory again."
     if clear:
         told += " The event record is empty." if _clear_events() else " The event record could not be cleared."
     audit.note("reset to factory settings", name, new="event record cleared" if clear else "event record kept")
-    _tell("FACTORY_RESET", len(changes))
+    _tell("FACTORY_RESET", len(made))
     flash(told, "info")
     return redirect(url_for("about.page"), 303)
 
@@ -232,12 +281,5 @@ def _clear_events() -> bool:
 
 
 def _tell(code: str, count: int) -> None:
-    """One event. What was done stays done where it cannot be written."""
-    person = session.person()
-    args: dict[str, object] = {"by": person.name if person else "", "count": count}
-    key = f"{code}-{clock.boot_id()[:8]}-{clock.boottime():.6f}"
-    try:
-        live().tell(Event(0, key, clock.wall(), code, "event", ALARMS[code].severity, args))
-        wake.nudge("core")
-    except StoreError as error:
-        log.error("the event %s could not be recorded: %s", code, error)
+    """One event: who did it, and how many settings it changed."""
+    tell(live(), code, by=session.asker().name, count=count)

@@ -11,12 +11,16 @@ from typing import Any
 from flask import Blueprint, Response, flash, redirect, request, url_for
 
 from istars.errors import StoreError
+from istars.model.commands import Permission
+from istars.platform.radius import NoAnswer
 from istars.settings import SettingsRejected, load
 from istars.settings.field import Group
-from istars.settings.groups import limits, system, ups
-from istars.web import changes, live
-from istars.web.forms import Choices, SettingsForm
+from istars.settings.groups import limits, radius, system, ups
+from istars.web import auth, changes, live, remote, session
+from istars.web.audit import note
+from istars.web.forms import Choices, SettingsForm, sentence
 from istars.web.security import requires
+from istars.web.session import RIGHTS
 from istars.web.store import live as live_table
 from istars.web.view import Facts, plural
 
@@ -33,12 +37,19 @@ class Place:
     menu: str
     path: str
     group: Group
+    template: str = "settings.html"
+
+    @property
+    def permission(self) -> str:
+        """Whose page it is: only administrators' where nobody else may change anything on it."""
+        return "administrator" if all(field.administrator for field in self.group.fields) else "write"
 
 
 PLACES = {
     "parameters": Place("device", "/device/parameters", ups.GROUP),
     "limits": Place("device", "/device/limits", limits.GROUP),
-    "system": Place("general", "/settings/system", system.GROUP),
+    "system": Place("general", "/settings/system", system.GROUP, "system.html"),
+    "radius": Place("general", "/settings/radius", radius.GROUP, "radius.html"),
 }
 """End point to place."""
 
@@ -65,7 +76,9 @@ def protocols() -> Choices:
 
 def _form(place: Place, sent: Any = None) -> SettingsForm:
     offered = {"ups.protocol": protocols()} if place.group is ups.GROUP else {}
-    return SettingsForm(place.group, load(environment={}), offered, sent)
+    person = session.person()
+    closed = {field.key for field in place.group.fields if changes.forbidden(person, field)}
+    return SettingsForm(place.group, load(environment={}), offered, sent, closed)
 
 
 def _remarks() -> dict[str, str]:
@@ -77,19 +90,26 @@ def _remarks() -> dict[str, str]:
     }
 
 
-def _page(name: str, form: SettingsForm, problem: str = "", status: int = 200) -> Response:
+def _page(name: str, form: SettingsForm, problem: str = "", status: int = 200, **more: str) -> Response:
     place = PLACES[name]
     page = live.show(
         place.menu,
-        "settings.html",
+        place.template,
         args={},
         here=f"settings.{name}",
         group=place.group,
         form=form,
         sections=form.sections(_remarks()),
         problem=problem,
+        missing=remote.missing() if place.group is radius.GROUP else "",
+        **more,
     )
     return Response(page, status)
+
+
+def shown(name: str, status: int, **more: str) -> Response:
+    """The page as it stands, for those who answer for other forms on it; `more` is for its template."""
+    return _page(name, _form(PLACES[name]), status=status, **more)
 
 
 def _save(name: str) -> Any:
@@ -111,7 +131,7 @@ def _save(name: str) -> Any:
 
 
 def _view(name: str) -> Any:
-    @requires("write")
+    @requires(PLACES[name].permission)
     def view() -> Any:
         if request.method == "POST":
             return _save(name)
@@ -122,3 +142,33 @@ def _view(name: str) -> Any:
 
 for _name, _place in PLACES.items():
     blueprint.add_url_rule(_place.path, _name, _view(_name), methods=["GET", "POST"])
+
+
+@blueprint.post("/settings/radius/try")
+@requires("administrator")
+def try_radius() -> Response:
+    """Ask the servers about somebody and show what they say, by the settings that are saved. Nobody is signed in."""
+    name, password = request.form.get("user", "").strip(), request.form.get("pw", "")
+    good, told = False, remote.missing()
+    if not told:
+        good, told = _tried(name, password)
+    note("RADIUS tried", f"user {name}" if good else "some user", new=told)
+    return _page("radius", _form(PLACES["radius"]), tried=told, tone="ok" if good else "crit", asked=name)
+
+
+def _tried(name: str, password: str) -> tuple[bool, str]:
+    """Whether somebody could sign in, and what the servers said, as a sentence."""
+    if not remote.concerns(name):
+        return False, "The card decides about this name itself, and asks no server."
+    try:
+        with auth.one_question():
+            answer = remote.ask(name, password, session.address())
+    except auth.Busy:
+        return False, "Somebody is signing in. Try again in a moment."
+    except NoAnswer as error:
+        return False, f"There is no answer that counts. {error}."
+    said = f"{answer.server}: {answer.message[:200]} " if answer.message else f"{answer.server}: "
+    permission = remote.permission_of(answer)
+    if permission is Permission.NONE:
+        return False, f"{said}{sentence(remote.why(answer))}"
+    return True, f"{said}{name} may sign in with the permission “{RIGHTS[permission]}”."

@@ -11,7 +11,7 @@ from istars.platform import clock
 from istars.store.account_rules import AccountRefused
 from istars.store.accounts import User
 from istars.store.sessions import Session
-from istars.web import auth, live, passwords, session
+from istars.web import live, passwords, session
 from istars.web.account_forms import MEANINGS, Form, attempt, check, sentence, typed
 from istars.web.audit import note
 from istars.web.pages.tokens import key_of
@@ -64,11 +64,10 @@ def page() -> Any:
     wall = clock.wall()
     idle_s = settings().number("session.idle") * 60
     users = store().accounts.users()
-    generations = {user.name: user.generation for user in users}
     seats = [
         _seat(found, wall)
         for found in store().sessions.present(idle_s)
-        if generations.get(found.user) == found.generation
+        if (user := session.user_of(found)) is not None and user.generation == found.generation
     ]
     return live.show(
         "general",
@@ -254,9 +253,9 @@ def _remove_page(user: User, error: str = "") -> str:
 @requires("administrator")
 def end_session() -> Any:
     """Sign somebody out."""
-    person = auth.myself()
+    person = session.person()
     handle = request.form.get("session", "")
-    if person is not None and store().sessions.handle_of(person.secret) == handle:
+    if person is not None and person.secret and store().sessions.handle_of(person.secret) == handle:
         note("signed out", f"user {person.name}")
         session.end()
         return redirect(url_for("auth.login"), 303)
