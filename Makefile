@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)/app:$(CURDIR)/tests
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run sim test check format bench setup clean
+.PHONY: help run sim test check audit format bench setup clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -32,14 +32,21 @@ setup: ## what the tests need: Debian packages through apt, Python packages thro
 	@PYTHON=$(PYTHON) scripts/setup-tests.sh
 	@$(MAKE) -s $(VENV)/test.stamp
 
-check: $(VENV)/test.stamp ## lint, types, unit and contract tests: the inner loop, under a minute
+check: $(VENV)/test.stamp ## lint, types, security, unit and contract tests: the inner loop, under a minute
 	@$(VENV)/bin/ruff format --quiet --check --config $(CONFIG) app tests scripts
 	@$(VENV)/bin/ruff check --quiet --config $(CONFIG) app tests scripts
 	@$(VENV)/bin/mypy --config-file $(CONFIG) -p istars
+	@$(VENV)/bin/bandit --quiet --configfile $(CONFIG) --recursive app/istars scripts
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 tests/unit tests/contract
 
 test: setup check ## everything: check, integration, peers, browser
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . tests/integration tests/peers tests/browser
+
+# `check` knows vulnerabilities up to 2021 without any network; this asks for today's, and fails where the service cannot be reached.
+audit: $(VENV)/run.stamp ## ask PyPI which of the pinned packages are known to be vulnerable (needs the internet)
+	@$(PY) -m venv build/audit
+	@build/audit/bin/pip install --quiet pip-audit==2.10.1
+	@build/audit/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off -r app/requirements.txt -r tests/requirements.txt
 
 format: $(VENV)/test.stamp ## put the code in shape
 	@$(VENV)/bin/ruff format --quiet --config $(CONFIG) app tests scripts

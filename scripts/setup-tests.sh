@@ -9,9 +9,11 @@ want upsc nut-client
 want socat socat
 want mbpoll mbpoll
 want faketime faketime
+want /usr/sbin/chronyd chrony
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || need="$need python3-venv"
 want openssl openssl
 want sslscan sslscan
+want /usr/sbin/freeradius freeradius
 [ -n "$need" ] || exit 0
 sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,13 +21,20 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 TREE = Path(__file__).parents[1]
 PATIENCE_S = 30.0
+PORTS = range(20_000, 32_000)
+"""Below those that the kernel gives to clients: until a program has taken a free one, no connection can come in between."""
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback that nobody uses now, never the same one twice."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def until(find: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T:

@@ -12,11 +12,13 @@ from istars.settings import csvfile
 from istars.settings.field import Field, Type
 from istars.settings.groups import FIELDS, GROUPS
 from istars.store.accounts import Accounts
+from istars.web.app import create_app
+from istars.web.pages.settings import PLACES
 from other_values import GROUP_OF, OTHERS
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from watching import Opener, Watch, sign_in_first_time
 
-PAGES = {"ups": "/device/parameters", "limits": "/device/limits", "system": "/settings/system"}
+PAGES = {place.group.name: place.path for place in PLACES.values()}
 READER = "three small green boats"
 
 
@@ -100,6 +102,13 @@ def exported(card: Card) -> dict[str, str]:
     return {key: FIELDS[key].format(value) for key, value in parsed.values.items()}
 
 
+def lines(page: Page, card: Card) -> dict[str, str]:
+    """The file that an administrator takes away, line by line, by what stands first in each."""
+    answer = page.request.get(f"{card.url}/api/v1/settings/file")
+    assert answer.ok
+    return {line.partition(",")[0]: line for line in answer.text().split("\r\n")}
+
+
 def save(page: Page) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
 
@@ -107,7 +116,7 @@ def save(page: Page) -> None:
 @pytest.mark.parametrize("group", [group.name for group in GROUPS])
 def test_every_option_of_a_page_is_changed_and_found_in_the_export(card: Card, show: Opener, group: str) -> None:
     page = show(PAGES[group])
-    before = exported(card)
+    before, lines_before = exported(card), lines(page, card)
     keys = [key for key in FIELDS if GROUP_OF[key] == group]
     for number, key in enumerate(keys, start=1):
         put(page, FIELDS[key], OTHERS[key])
@@ -115,7 +124,16 @@ def test_every_option_of_a_page_is_changed_and_found_in_the_export(card: Card, s
     save(page)
     expect(page.get_by_role("alert").filter(has_text="saved")).to_contain_text(f"{len(keys)} changes saved.")
     expect(page.locator("[data-n]")).to_have_text("No changes")
-    assert exported(card) == {**before, **{key: OTHERS[key] for key in keys}}
+    open_keys = {key for key in keys if not FIELDS[key].secret}
+    assert exported(card) == {**before, **{key: OTHERS[key] for key in open_keys}}
+    lines_after = lines(page, card)
+    assert list(lines_after) == list(lines_before)
+    assert {first for first, line in lines_after.items() if line != lines_before[first]} == open_keys
+    for key in keys:
+        assert (OTHERS[key] in lines_after[key]) == (key in open_keys), "a secret leaves the card in no file"
+        if key not in open_keys:
+            expect(field_of(page, key)).to_have_value("")
+            expect(page.locator(f"#{key.replace('.', '-')}-help")).to_contain_text("One is stored")
     if group == "system":
         expect(page.locator(".sys strong")).to_have_text(OTHERS["system.name"])
         expect(page.locator("#clock")).to_contain_text("+08:00")
@@ -181,12 +199,23 @@ def test_the_pages_fit_and_axe_finds_nothing_serious(
         axe_check(page)
 
 
+def every_page() -> set[str]:
+    """Path of every page but those about the own account and session; files are none."""
+    own = ("/account", "/login", "/password", "/api/", "/live", "/static", "/favicon")
+    rules = create_app().url_map.iter_rules()
+    pages = {rule.rule for rule in rules if "GET" in (rule.methods or ()) and not rule.arguments}
+    return {path for path in pages if not path.startswith(own) and "." not in path}
+
+
 def test_a_reader_sees_no_form_and_changes_nothing(card: Card, show: Opener, reading: Any, watch: Watch) -> None:
     watch.expected = re.compile("status of 403")
     before = exported(card)
     page = show("/", storage_state=reading)
-    expect(page.get_by_role("link", name="Device")).to_have_count(0)
-    expect(page.get_by_role("link", name="General settings")).to_have_count(0)
+    for path in sorted(every_page()):
+        page.goto(card.url + path)
+        expect(page.get_by_role("link", name="Device")).to_have_count(0)
+        expect(page.get_by_role("link", name="General settings")).to_have_count(0)
+        expect(page.locator("main form:not([method=get])")).to_have_count(0)
     for path in PAGES.values():
         answer = page.goto(card.url + path)
         assert answer is not None

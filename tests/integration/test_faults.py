@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -128,6 +129,7 @@ def test_a_clock_that_is_set_while_on_battery_disturbs_no_duration(start: Start,
     )  # fmt: skip
     publish("OL")
     until(lambda: paths.archive_db().exists() and told(), "the first event")
+    began = time.monotonic()
     publish("OB")
     until(lambda: alarms() == {"ON_BATTERY"}, "the alarm")
     setting.write_text(step)
@@ -140,7 +142,7 @@ def test_a_clock_that_is_set_while_on_battery_disturbs_no_duration(start: Start,
         events = archive.events()
     clear = next(event for event in events if event.kind == "clear")
     assert clear.duration_s is not None
-    assert 0 <= clear.duration_s < 30
+    assert 0 <= clear.duration_s <= time.monotonic() - began
     change = next(event for event in events if event.code == "CLOCK_CHANGED")
     assert abs(int(str(change.args["seconds"])) - (3_600 if step == "+1h" else -3_600)) <= 1
 

@@ -25,7 +25,9 @@ def test_it_says_when_it_is_ready_and_leaves_nothing_behind(card: Card) -> None:
     card.start()
     assert card.process is not None
     below = children(card.process.pid)
-    assert {"supervisor.supervisord", "simulators", "workers", "upslink", "core", "web"} == set(card.programs())
+    assert {"supervisor.supervisord", "simulators", "workers", "upslink", "core", "web", "system"} == set(
+        card.programs()
+    )
     card.stop(signal.SIGTERM)
     assert [pid for pid in below if alive(pid)] == []
     assert not (card.root / "dev" / "ups").exists()
@@ -93,8 +95,12 @@ def test_a_wrong_link_is_one_clear_line_and_the_pages_work(
 ) -> None:
     card.environment.update(UPS=ups, UPS_PROTOCOL=protocol)
     card.launch()
-    until(lambda: words in card.said() or not card.running(), "the line")
-    lines = [line for line in card.said().splitlines() if "no data from the UPS" in line]
+
+    def told() -> list[str]:
+        return [line for line in card.said().splitlines() if "no data from the UPS" in line]
+
+    until(lambda: words in "".join(told()) or not card.running(), "the line")
+    lines = told()
     assert len(lines) == 1
     assert words in lines[0]
     assert "Traceback" not in card.said()
