@@ -9,6 +9,9 @@ want upsc nut-client
 want socat socat
 want mbpoll mbpoll
 want faketime faketime
+want microsocks microsocks
+want /usr/sbin/rsyslogd rsyslog
+want /usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_gtls.so rsyslog-gnutls
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || need="$need python3-venv"
 want openssl openssl
 want sslscan sslscan

@@ -147,6 +147,12 @@ _DECLARED = (
         confirm=True,
     ),
     Command(
+        "istars.notify.test",
+        "Send a test message",
+        "Nothing happens to the load.",
+        (Argument("endpoint", "Channel"), Argument("address", "Recipient")),
+    ),
+    Command(
         "istars.alarm.acknowledge",
         "Acknowledge an alarm",
         "The alarm stays until its cause is gone.",
