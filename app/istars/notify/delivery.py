@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from istars.errors import IStarsError
+from istars.errors import IStarsError, StoreError
 from istars.settings import Settings
 from istars.store.outbox import Draft, Message, Outbox
 
@@ -75,7 +75,13 @@ class Delivery:
         while (message := self._next(endpoint)) is not None:
             failed = self._send_from(endpoint, message)
             trouble = failed[1].reason if failed else ""
-            if failed and not self._not_sent(*failed):
+            if failed is None:
+                continue
+            stopped_at, problem = failed
+            if problem.whole and stopped_at is not message:
+                # It worked until here: servers end a session after some messages. This one begins the next session.
+                self._outbox.release(stopped_at)
+            elif not self._not_sent(stopped_at, problem):
                 break
         return trouble
 
@@ -90,6 +96,12 @@ class Delivery:
                     following = self._next(endpoint)
         except Undelivered as problem:
             return message, problem
+        except StoreError:
+            raise
+        except Exception as defect:
+            # Let through, it would end this program now and after each restart, and nobody would be told anything any more.
+            log.exception("%s to %s cannot be sent", message.code, message.recipient)
+            return message, Undelivered(f"an unknown failure: {type(defect).__name__}", whole=False, final=True)
         return None
 
     def _next(self, endpoint: str) -> Message | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import smtplib
 import socket
@@ -134,7 +135,26 @@ def _introduce(settings: Settings, server: smtplib.SMTP, context: ssl.SSLContext
             raise Undelivered(
                 "the password is not sent without encryption: choose STARTTLS or TLS, or leave the account empty"
             )
-        server.login(account, settings.text("mail.password"))
+        _sign_in(server, account, settings.text("mail.password"))
+
+
+def _sign_in(server: smtplib.SMTP, account: str, password: str) -> None:
+    """PLAIN (RFC 4616), or LOGIN where the server knows no other. smtplib's own takes ASCII alone."""
+    offered = server.esmtp_features.get("auth", "").upper().split()
+    if "PLAIN" in offered:
+        code, answer = server.docmd("AUTH", "PLAIN " + _base64(f"\0{account}\0{password}"))
+    elif "LOGIN" in offered:
+        code, answer = server.docmd("AUTH", "LOGIN " + _base64(account))
+        if code == 334:
+            code, answer = server.docmd(_base64(password))
+    else:
+        raise Undelivered(f"the server offers no way to sign in that this card knows ({' '.join(offered) or 'none'})")
+    if code not in (235, 503):  # 503: signed in already
+        raise Undelivered(_said(code, answer))
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")
 
 
 def compose(message: Message, settings: Settings) -> EmailMessage:

@@ -272,11 +272,16 @@ class Outbox(Database):
                 (until, boot, message.endpoint, whole_endpoint, message.recipient, boot, now, message.id),
             )
 
+    def release(self, message: Message) -> None:
+        """Give back a message that was claimed: it was not tried."""
+        with self.transaction() as db:
+            db.execute("UPDATE message SET state = 'waiting', attempts = attempts - 1 WHERE id = ?", (message.id,))
+
     def hurry(self, endpoint: str) -> None:
         """Try what waits for another try at `endpoint` now: its settings have changed."""
         with self.transaction() as db:
             db.execute(
-                f"UPDATE message SET due = 0 WHERE endpoint = ? AND {OPEN} AND state = 'waiting' AND attempts > 0",  # noqa: S608
+                f"UPDATE message SET due = 0 WHERE endpoint = ? AND {OPEN} AND state = 'waiting' AND hold = ''",  # noqa: S608
                 (endpoint,),
             )
 

@@ -85,9 +85,7 @@ def test_a_server_that_is_down_holds_up_all_of_them_in_their_order(outbox: Outbo
     assert [message.event_key for message in claimed(outbox)] == ["key-1", "key-2", "key-3"]
 
 
-def test_after_a_restart_of_the_machine_everything_is_due(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_restart_of_the_machine_everything_is_due(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     outbox.accept([draft(1, wait_s=3600.0, hold="delay")], 1)
     assert outbox.claim("mail") is None
     monkeypatch.setattr(clock, "boot_id", lambda: "another boot")
@@ -140,7 +138,10 @@ def test_without_room_the_least_important_and_oldest_are_dropped_and_counted(
         outbox.accept([draft(number, severity=severity)], number)
     assert [message.event_key for message in claimed(outbox)] == ["key-0", "key-2", "key-4"]
     assert outbox.dropped() == 2
-    assert {message.event_key for message in outbox.messages("mail") if message.state == "dropped"} == {"key-1", "key-3"}
+    assert {message.event_key for message in outbox.messages("mail") if message.state == "dropped"} == {
+        "key-1",
+        "key-3",
+    }
 
 
 def test_what_has_ended_is_kept_up_to_a_limit_and_what_waits_always(
