@@ -84,6 +84,11 @@ class Notifying:
         with Outbox(paths.outbox_db(), readonly=True) as outbox:
             return outbox.messages(channel, limit=10_000)
 
+    def waiting(self, endpoint: str) -> int:
+        """How many messages have no final state."""
+        with Outbox(paths.outbox_db(), readonly=True) as outbox:
+            return outbox.waiting(endpoint)
+
     def results(self, channel: str) -> list[str]:
         """States and results, oldest first."""
         return [f"{message.state}: {message.result}" for message in self.messages(channel)[::-1]]

@@ -205,12 +205,13 @@ def test_nothing_is_lost_while_the_server_is_down_and_the_card_is_killed(
         code = "CONFIG_CHANGED" if number % 20 else "WORKER_FAILED"
         # Moments far apart, so that this is no chattering alarm.
         sent.append(card.happen(code, "event", at=1_700_000_000.0 + 3_600 * number))
-    until(lambda: len(card.messages("mail")) == 1_050, "every message is on flash")
+    until(lambda: card.waiting("mail") == 1_050, "every message is on flash")
     planned = card.messages("mail")[::-1]
     assert [message.event_key for message in planned if message.recipient == ANN] == sent
     with server:
         save({"mail.to.1.quiet": "02:00-02:01"})
-        until(lambda: {message.state for message in card.messages("mail")} == {"sent"}, "all is sent", 240)
+        until(lambda: not card.waiting("mail"), "all is sent", 240)
+    assert {message.state for message in card.messages("mail")} == {"sent"}
     for recipient in (ANN, BEN):
         arrived = [mail["Message-ID"] for mail in postmaster.mails if mail["To"] == recipient]
         names = [message.message_id for message in planned if message.recipient == recipient]
