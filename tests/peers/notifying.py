@@ -33,7 +33,8 @@ def until(true: Callable[[], object], what: str, patience_s: float = PATIENCE_S)
 class Notifying:
     """Starts, kills and feeds the notifier."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], prefix: tuple[str, ...] = ()) -> None:
+        self._prefix = prefix
         self._environment = {**os.environ, "PYTHONPATH": str(TREE / "app"), **environment}
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
@@ -42,7 +43,9 @@ class Notifying:
 
     def start(self) -> None:
         before = clock.boottime()
-        self._process = subprocess.Popen([sys.executable, "-m", "istars", "notifier"], env=self._environment)
+        self._process = subprocess.Popen(
+            [*self._prefix, sys.executable, "-m", "istars", "notifier"], env=self._environment
+        )
 
         def alive() -> bool:
             beat = self.live.heartbeats().get("notifier")
@@ -109,9 +112,9 @@ def _cursor() -> int | None:
 
 
 @contextlib.contextmanager
-def notifying(**environment: str) -> Iterator[Notifying]:
-    """A notifier that is stopped at the end."""
-    card = Notifying(environment)
+def notifying(*prefix: str, **environment: str) -> Iterator[Notifying]:
+    """A notifier that is stopped at the end; `prefix` is a command that starts it (`ip netns exec ...`)."""
+    card = Notifying(environment, prefix)
     try:
         yield card
     finally:

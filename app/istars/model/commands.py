@@ -147,6 +147,12 @@ _DECLARED = (
         confirm=True,
     ),
     Command(
+        "istars.wake.now",
+        "Wake a computer",
+        "Nothing happens to the load.",
+        (Argument("computer", "Number", "", 1, 8, 1),),
+    ),
+    Command(
         "istars.notify.test",
         "Send a test message",
         "Nothing happens to the load.",

@@ -117,12 +117,27 @@ class Outbox(Database):
                 "WHERE state = 'sending'"
             ).rowcount
 
-    def accept(self, drafts: Iterable[Draft], cursor: int) -> None:
-        """Take messages about the events up to `cursor`; all of it or nothing, so that no event is lost or told twice."""
+    def noted(self, key: str) -> str:
+        """What was noted under `key`; empty if nothing was."""
+        found = self.rows("SELECT value FROM meta WHERE key = ?", (f"note.{key}",))
+        return str(found[0][0]) if found else ""
+
+    def note(self, key: str, value: str) -> None:
+        """Keep `value` under `key`."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"note.{key}", value))
+
+    def accept(self, drafts: Iterable[Draft], cursor: int, notes: Mapping[str, str] | None = None) -> None:
+        """Take messages about the events up to `cursor`, and `notes` that follow from them.
+
+        All of it or nothing, so that no event is lost or told twice.
+        """
         with self.transaction() as db:
             for draft in drafts:
                 self._take(db, draft)
             db.execute("INSERT OR REPLACE INTO meta VALUES ('cursor', ?)", (str(cursor),))
+            for key, value in (notes or {}).items():
+                db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"note.{key}", value))
             self._make_room(db)
 
     def add(self, draft: Draft) -> int:

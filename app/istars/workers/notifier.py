@@ -6,12 +6,15 @@ A server that stalls holds up nobody else's messages. The threads live only whil
 from __future__ import annotations
 
 import logging
+import queue
+import secrets
 import threading
 from collections.abc import Mapping
 from functools import cache
 
 from istars.errors import StoreError
-from istars.notify import routing
+from istars.model.alarms import ALARMS
+from istars.notify import routing, waking
 from istars.notify.delivery import Delivery, Opener
 from istars.notify.recipients import Recipient, recipients
 from istars.platform import clock, paths
@@ -31,6 +34,8 @@ FULL_PAUSE_S = 5.0
 TROUBLE_LIFETIME_S = 180.0
 TROUBLE_RENEWAL_S = 60.0
 TEST = "istars.notify.test"
+WAKE_NOW = "istars.wake.now"
+WAKE = "wake"
 CHANNELS = ("mail", "webhook", "syslog")
 TROUBLE = "istars.{channel}.trouble"
 
@@ -59,6 +64,7 @@ class Notifier(Worker):
         self._full = Lasting(log, "messages go to flash again")
         self._retry_at = 0.0
         self._threads: dict[str, threading.Thread] = {}
+        self._woken: queue.SimpleQueue[tuple[waking.Job, waking.Job | None]] = queue.SimpleQueue()
         self._troubles: dict[str, str] = {}
         self._said: dict[str, str] = {}
         self._renewal = 0.0
@@ -84,7 +90,7 @@ class Notifier(Worker):
             except StoreFull as error:
                 self._full.begins(f"messages cannot be put on flash: {error}")
                 self._retry_at = now + FULL_PAUSE_S
-        due = self._start_deliveries(now)
+        due = min(self._start_deliveries(now), self._continue_waking(now))
         self._publish(now)
         return min(due, now + LOOK_S)
 
@@ -123,7 +129,9 @@ class Notifier(Worker):
         while events := self._events():
             context = self._context() if self.recipients else {}
             made = routing.drafts(events, self.recipients, context, clock.wall())
-            self.outbox.accept(made, events[-1].id)
+            mains_back = any(event.code == "ON_BATTERY" and event.kind == "clear" for event in events)
+            notes = {WAKE: waking.begun(self.settings.current)} if mains_back else None
+            self.outbox.accept(made, events[-1].id, notes)
 
     def _context(self) -> dict[str, object]:
         """Readings of this moment that go with a message."""
@@ -136,12 +144,56 @@ class Notifier(Worker):
     def _take_commands(self) -> None:
         """A test message is a message like any other, but for its own one try."""
         while (command := self.live.claim(self.name)) is not None:
+            if command.name == WAKE_NOW:
+                self.live.finish(command.id, *self._wake_now(int(command.arguments.get("computer", 0))))
+                continue
             endpoint, address = str(command.arguments.get("endpoint", "")), str(command.arguments.get("address", ""))
             if command.name != TEST or endpoint.partition(".")[0] not in CHANNELS or not address:
                 self.live.finish(command.id, "failed", "there is nothing to test: save the settings first")
                 continue
             event = Event(0, f"test-{clock.boot_id()}-{command.id}", clock.wall(), "TEST", "test", "information", {})
             self.outbox.add(Draft(endpoint, address, event, body={"command": command.id}))
+
+    def _wake_now(self, number: int) -> tuple[str, str]:
+        """Begin to wake one computer, whatever mains does."""
+        computer = waking.computers(self.settings.current).get(number)
+        if computer is None:
+            return "failed", f"there is no computer {number}: save its MAC address first"
+        jobs = [job for job in waking.kept(self.outbox.noted(WAKE)) if job.number != number]
+        self.outbox.note(WAKE, waking.written([*jobs, waking.Job(number, by_hand=True)]))
+        return "done", f"{computer.name} is sent to; the event record says when it answers"
+
+    def _continue_waking(self, now: float) -> float:
+        """Go on with what is to be woken, once mains is back for good; answers when to look again (boottime)."""
+        jobs = waking.kept(self.outbox.noted(WAKE))
+        while not self._woken.empty():
+            before, after = self._woken.get()
+            # One that was asked for anew meanwhile begins anew.
+            jobs = [job for job in jobs if job != before] + ([after] if after is not None and before in jobs else [])
+            self.outbox.note(WAKE, waking.written(jobs))
+        thread = self._threads.get(WAKE)
+        if not jobs or (thread is not None and thread.is_alive()):
+            return float("inf")
+        calm = waking.may_begin(self.settings.current, self._context())
+        due = [job for job in jobs if job.is_due(now) and (calm or job.by_hand)]
+        if due:
+            thread = threading.Thread(target=self._wake, args=(self.settings.current, due), name=WAKE, daemon=True)
+            self._threads[WAKE] = thread
+            thread.start()
+        return min((job.due for job in jobs if not job.is_due(now)), default=float("inf"))
+
+    def _wake(self, settings: Settings, due: list[waking.Job]) -> None:
+        """Take jobs one step further. Runs in a thread: an answer may take a second."""
+        with LiveTable(paths.live_db()) as live:
+
+            def tell(code: str, facts: dict[str, object]) -> None:
+                severity = ALARMS[code].severity.value
+                live.tell(Event(0, f"wake-{secrets.token_hex(8)}", clock.wall(), code, "event", severity, facts))
+
+            for job in due:
+                self._woken.put((job, waking.step(job, settings, tell)))
+        wake.nudge("core")
+        wake.nudge(self.name)
 
     def _start_deliveries(self, now: float) -> float:
         """Send what is due, each endpoint in its thread; answers when the next message is due (boottime)."""

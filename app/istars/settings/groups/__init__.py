@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from istars.settings.field import Field, Group
-from istars.settings.groups import alerts, limits, system, ups
+from istars.settings.groups import alerts, limits, system, ups, wake
 
 GROUPS: tuple[Group, ...] = (
     ups.GROUP,
@@ -16,6 +16,8 @@ GROUPS: tuple[Group, ...] = (
     alerts.MAIL_TO,
     alerts.WEBHOOK,
     alerts.SYSLOG,
+    wake.GROUP,
+    wake.COMPUTERS,
 )
 
 FIELDS: Mapping[str, Field] = MappingProxyType({field.key: field for group in GROUPS for field in group.fields})
