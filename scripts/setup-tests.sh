@@ -10,6 +10,11 @@ want socat socat
 want mbpoll mbpoll
 want faketime faketime
 want /usr/sbin/chronyd chrony
+want microsocks microsocks
+want ip iproute2
+want tcpdump tcpdump
+want /usr/sbin/rsyslogd rsyslog
+want /usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_gtls.so rsyslog-gnutls
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || need="$need python3-venv"
 want openssl openssl
 want sslscan sslscan

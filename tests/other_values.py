@@ -25,10 +25,23 @@ SPECIAL = {
 }
 
 
+PATTERNED = {
+    "fingerprint": "0123456789abcdef" * 4,
+    "quiet": "22:00-07:00",
+    "url": "https://hook.example.net/ups",
+    "mac": "02:00:5e:10:00:01",
+    "codes": "ON_BATTERY, BATTERY_LOW",
+}
+"""By the last word of the key."""
+
+
 def another(declared: Field) -> str:
     """Text of an acceptable value that is not the default; all of them together are acceptable too."""
     if declared.key in SPECIAL:
         return SPECIAL[declared.key]
+    last = declared.key.rpartition(".")[2]
+    if declared.pattern and last in PATTERNED:
+        return PATTERNED[last]
     match declared.type:
         case Type.WHOLE | Type.NUMBER:
             assert isinstance(declared.default, int | float)

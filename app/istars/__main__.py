@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 WORKERS = {
     "upslink": "istars.workers.upslink:UpsLink",
     "core": "istars.workers.core:Core",
+    "notifier": "istars.workers.notifier:Notifier",
     "web": "istars.web.serve:Pages",
     "system": "istars.workers.system:System",
 }

@@ -230,6 +230,9 @@ _EVENTS = (
     Alarm("ALARM_ACKNOWLEDGED", I, "Alarm acknowledged", detail="{title}, by {by}"),
     Alarm("SETTINGS_RESTORED", I, "Settings restored from a file", detail="{count} changed, by {by}"),
     Alarm("FACTORY_RESET", W, "Reset to factory settings", detail="{count} changed, by {by}"),
+    Alarm("HOST_WOKEN", I, "Computer answers", detail="{host}, after {tries} packets"),
+    Alarm("HOST_SENT_TO", I, "Computer was sent a wake-up packet", detail="{host}"),
+    Alarm("HOST_NOT_WOKEN", W, "Computer does not answer", detail="{host}, after {tries} wake-up packets"),
     Alarm("EVENTS_MISSED", W, "Some changes of the UPS were not seen", detail="{count} changes while the card was busy"),
 )
 # fmt: on

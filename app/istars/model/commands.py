@@ -151,6 +151,20 @@ _DECLARED = (
         confirm=True,
     ),
     Command(
+        "istars.wake.now",
+        "Wake a computer",
+        "Nothing happens to the load.",
+        (Argument("computer", "Number", "", 1, 8, 1),),
+        target="notifier",
+    ),
+    Command(
+        "istars.notify.test",
+        "Send a test message",
+        "Nothing happens to the load.",
+        (Argument("endpoint", "Channel"), Argument("address", "Recipient")),
+        target="notifier",
+    ),
+    Command(
         "istars.alarm.acknowledge",
         "Acknowledge an alarm",
         "The alarm stays until its cause is gone.",

@@ -294,6 +294,9 @@ _LINK = (
         "User accounts",
         {"good": "Good", "restored": "Restored from the last good copy", "closed": "Damaged; nobody can sign in"},
     ),
+    text("istars.mail.trouble", "Why e-mail does not go out"),
+    text("istars.webhook.trouble", "Why a webhook is not told"),
+    text("istars.syslog.trouble", "Why a syslog server is not told"),
 )
 
 _SYSTEM = (

@@ -43,6 +43,11 @@ def archive_db() -> Path:
     return data_dir() / "archive.db"
 
 
+def outbox_db() -> Path:
+    """Messages on their way to people (`store/outbox.py`)."""
+    return data_dir() / "outbox.db"
+
+
 def accounts_db() -> Path:
     """Users and tokens (`store/accounts.py`)."""
     return data_dir() / "accounts.db"

@@ -14,6 +14,7 @@ Setting = str | int | float | bool
 """The value of an option. A list is one text, its items separated by commas."""
 
 TEXT_LIMIT = 200
+LIST_LIMIT = 2_000
 DECIMALS = 6
 LARGEST = 10**15
 SWITCH = {"on": True, "off": False}
@@ -98,7 +99,7 @@ class Field:
 
     def _value(self, text: str) -> Setting:
         """As `parse`; raises ValueError with the reason alone."""
-        texts.check_line(text, TEXT_LIMIT)
+        texts.check_line(text, LIST_LIMIT if self.type is Type.LIST else TEXT_LIMIT)
         if self.type is Type.SECRET:
             self._check_text(text)
             return text

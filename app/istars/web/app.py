@@ -20,6 +20,7 @@ from istars.web.pages import (
     audit,
     certificate,
     events,
+    messages,
     overview,
     settings,
     system,
@@ -47,7 +48,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     security.init_app(app)
     security.public(app.view_functions["static"])
     app.add_url_rule("/favicon.ico", "favicon", security.public(lambda: app.send_static_file("icon.svg")))
-    pages = (overview, settings, system, alarms, events, users, tokens, about, audit, certificate)
+    pages = (overview, settings, system, alarms, events, messages, users, tokens, about, audit, certificate)
     for part in (auth, account, live, *pages, api, settings_api, commands_api, openapi):
         app.register_blueprint(part.blueprint)
     if os.environ.get("ISTARS_HTTP_PROXY") == "1":

@@ -83,6 +83,7 @@ WORD = st.characters(
     exclude_categories=("Cc", "Cs", "Zl", "Zp"),
     exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
 )
+READABLE = st.characters(min_codepoint=32, max_codepoint=126)
 HOSTS = st.one_of(
     st.ip_addresses().map(str), st.from_regex(r"[a-z][a-z0-9]{0,20}(\.[a-z][a-z0-9]{0,9}){0,3}", fullmatch=True)
 )
@@ -111,10 +112,11 @@ def good_texts(declared: Field) -> st.SearchStrategy[str]:
         case Type.ZONE:
             return st.sampled_from(ZONE_NAMES)
         case Type.LIST:
-            return st.lists(HOSTS, max_size=int(high or 3)).map(" ,".join)
+            items = st.sampled_from(declared.pattern.split("|")) if declared.pattern else HOSTS
+            return st.lists(items, max_size=int(high or 3)).map(" ,".join)
     if declared.key == "ups.device":
         return st.one_of(st.just("/dev/ttyUSB0"), st.integers(1, 65535).map(lambda port: f"tcp:192.0.2.7:{port}"))
     if declared.pattern:
-        return st.from_regex(declared.pattern, fullmatch=True).map(str.strip)
+        return st.from_regex(declared.pattern, fullmatch=True, alphabet=READABLE).map(str.strip)
     signs = st.text(st.one_of(WORD, st.sampled_from("'=+-@ \",;\uff1d\ufeff")), max_size=int(high or 200))
     return signs.filter(lambda text: not low or bool(text.strip()))
