@@ -11,6 +11,11 @@ want mbpoll mbpoll
 want faketime faketime
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || need="$need python3-venv"
 want openssl openssl
+want snmpget snmp
+want /usr/sbin/snmpd snmpd
+want /usr/sbin/snmptrapd snmptrapd
+want /lib/nut/snmp-ups nut-snmp
+want smilint smitools
 want sslscan sslscan
 [ -n "$need" ] || exit 0
 sudo=""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 WORKERS = {
     "upslink": "istars.workers.upslink:UpsLink",
     "core": "istars.workers.core:Core",
+    "snmpd": "istars.workers.snmpd:Snmpd",
     "web": "istars.web.serve:Pages",
 }
 """Worker to class. `python -m istars upslink` is one of them, `python -m istars workers upslink core` some in one family."""

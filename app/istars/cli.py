@@ -31,7 +31,8 @@ from istars.store.live import LiveTable
 COMMAND_LIFETIME_S = 10.0
 DAY_S = 86_400.0
 LONGEST_DAYS = 36_500
-CORE_COMMANDS = frozenset({"istars.alarm.acknowledge", "istars.records.clear"})
+TARGETS = {"istars.alarm.acknowledge": "core", "istars.records.clear": "core", "istars.trap.test": "snmpd"}
+"""Worker that carries a command out, where it is not the UPS."""
 
 
 def say(text: str = "") -> None:
@@ -138,7 +139,7 @@ def give_command(options: argparse.Namespace) -> int:
     """`command NAME [name=value ...]`: give it and wait for what comes of it."""
     declared = command(options.name)
     arguments = declared.check(_arguments(options.arguments))
-    target = "core" if options.name in CORE_COMMANDS else "upslink"
+    target = TARGETS.get(options.name, "upslink")
     with LiveTable(paths.live_db()) as live:
         number = live.submit(
             target,

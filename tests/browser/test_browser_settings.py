@@ -16,7 +16,15 @@ from other_values import GROUP_OF, OTHERS
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from watching import Opener, Watch, sign_in_first_time
 
-PAGES = {"ups": "/device/parameters", "limits": "/device/limits", "system": "/settings/system"}
+PAGES = {
+    "ups": "/device/parameters",
+    "limits": "/device/limits",
+    "system": "/settings/system",
+    "snmp": "/settings/snmp",
+    "snmp-managers": "/settings/snmp/managers",
+    "snmp-users": "/settings/snmp/users",
+    "snmp-traps": "/settings/snmp/traps",
+}
 READER = "three small green boats"
 
 
@@ -94,7 +102,7 @@ def put(page: Page, declared: Field, text: str) -> None:
 
 
 def exported(card: Card) -> dict[str, str]:
-    result = card.python("settings", "export")
+    result = card.python("settings", "export", "--secrets")
     parsed = csvfile.parse(result.stdout)
     assert parsed.errors == []
     return {key: FIELDS[key].format(value) for key, value in parsed.values.items()}

@@ -228,6 +228,7 @@ _EVENTS = (
     Alarm("ALARM_ACKNOWLEDGED", I, "Alarm acknowledged", detail="{title}, by {by}"),
     Alarm("SETTINGS_RESTORED", I, "Settings restored from a file", detail="{count} changed, by {by}"),
     Alarm("FACTORY_RESET", W, "Reset to factory settings", detail="{count} changed, by {by}"),
+    Alarm("TRAP_FAILED", W, "A trap or inform did not arrive", detail="{notice} to {address}: {reason}"),
     Alarm("EVENTS_MISSED", W, "Some changes of the UPS were not seen", detail="{count} changes while the card was busy"),
 )
 # fmt: on

@@ -153,6 +153,12 @@ _DECLARED = (
         (Argument("alarm", "Alarm"), Argument("note", "Note")),
     ),
     Command(
+        "istars.trap.test",
+        "Send a test trap",
+        "Nothing happens to the load.",
+        (Argument("recipient", "Recipient", "", 1, 8),),
+    ),
+    Command(
         "istars.records.clear",
         "Clear the event record",
         "Nothing happens to the load. The events of the past are gone; alarms that are present stay.",

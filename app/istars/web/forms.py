@@ -22,7 +22,7 @@ Choices = Sequence[tuple[str, str]]
 """Value and words of each thing that may be chosen."""
 
 SEEN = "seen"
-WORKERS = {"upslink": "the link to the UPS", "core": "the alarm rules"}
+WORKERS = {"upslink": "the link to the UPS", "core": "the alarm rules", "snmpd": "the SNMP agent"}
 """Worker to what it is for the people who read the pages."""
 
 

@@ -47,6 +47,8 @@ def test_texts_use_only_arguments_that_conditions_give() -> None:
         "result",
         "title",
         "count",
+        "address",
+        "notice",
     }
     for each in ALARMS.values():
         for text in (each.title, each.cleared, each.detail):

@@ -158,6 +158,7 @@ def test_a_worker_that_hangs_is_an_alarm(live: LiveTable, start: Callable[[], Co
     live.heartbeat("upslink", "x")
     fake_clock.forward(21)
     live.heartbeat("web", "x")
+    live.heartbeat("snmpd", "x")
     core.turn()
     assert ("WORKER_FAILED", {"worker": "upslink"}) in [(alarm.code, alarm.args) for alarm in live.alarms()]
     live.heartbeat("upslink", "x")

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from istars.errors import StoreError
 from istars.settings import SettingsRejected, load
 from istars.settings.field import Group
-from istars.settings.groups import limits, system, ups
+from istars.settings.groups import limits, snmp, system, ups
 from istars.web import changes, live
 from istars.web.forms import Choices, SettingsForm
 from istars.web.security import requires
@@ -39,6 +39,10 @@ PLACES = {
     "parameters": Place("device", "/device/parameters", ups.GROUP),
     "limits": Place("device", "/device/limits", limits.GROUP),
     "system": Place("general", "/settings/system", system.GROUP),
+    "snmp": Place("general", "/settings/snmp", snmp.GROUP),
+    "snmp_managers": Place("general", "/settings/snmp/managers", snmp.MANAGERS),
+    "snmp_users": Place("general", "/settings/snmp/users", snmp.USERS),
+    "snmp_traps": Place("general", "/settings/snmp/traps", snmp.RECIPIENTS),
 }
 """End point to place."""
 
