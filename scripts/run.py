@@ -42,6 +42,9 @@ CELLS = {"megatec": "96"}
 HTTPS_AFTER_HTTP = 363
 """8443 beside 8080: whoever chooses another HTTP_PORT for a second instance need not choose two."""
 
+SNMP_PORT = "1161"
+"""161 belongs to root. The agent opens it when somebody may ask; a port in use is logged and tried again."""
+
 SLOW_START_S = 10.0
 PR_SET_PDEATHSIG = 1
 
@@ -190,6 +193,7 @@ def main() -> int:
     check_port("HTTP_PORT", port)
     check_port("HTTPS_PORT", encrypted)
     environment["HTTP_PORT"], environment["HTTPS_PORT"] = str(port), str(encrypted)
+    environment.setdefault("SNMP_PORT", SNMP_PORT)
     # A browser trusts the loopback without encryption; the card itself leads to https unless set otherwise.
     environment.setdefault("ISTARS_WEB_HTTP", "serve")
     environment.setdefault("ISTARS_LOG", "/dev/stderr")

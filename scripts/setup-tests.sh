@@ -17,6 +17,11 @@ want /usr/sbin/rsyslogd rsyslog
 want /usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_gtls.so rsyslog-gnutls
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || need="$need python3-venv"
 want openssl openssl
+want snmpget snmp
+want /usr/sbin/snmpd snmpd
+want /usr/sbin/snmptrapd snmptrapd
+want /lib/nut/snmp-ups nut-snmp
+want smilint smitools
 want sslscan sslscan
 want /usr/sbin/freeradius freeradius
 [ -n "$need" ] || exit 0

@@ -82,6 +82,7 @@ class Card:
             "ISTARS_ROOT": str(self.root),
             "HTTP_PORT": str(self.port),
             "HTTPS_PORT": str(free_port()),
+            "SNMP_PORT": str(free_port()),
             "PYTHONPATH": f"{TREE}/app:{TREE}/tests",
             **environment,
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from istars.settings.field import Field, Type
 from istars.settings.groups import FIELDS, GROUPS
 from istars.store.audit import AuditRecord, Entry
@@ -22,6 +24,7 @@ SPECIAL = {
     "limit.input.high": "250",
     "limit.output.low": "200",
     "limit.output.high": "245.5",
+    "snmp.engine": "80001f880512345678",
 }
 
 
@@ -56,6 +59,12 @@ def another(declared: Field) -> str:
             return "log.example.net"
         case Type.MAIL:
             return "someone@example.net"
+        case Type.ADDRESS:
+            return "192.0.2.9"
+        case Type.ADDRESSES:
+            return "192.168.1.*, 2001:db8::/32"
+        case Type.LIST if declared.pattern:
+            return ", ".join(declared.pattern.split("|")[:2])
         case Type.LIST:
             return "192.0.2.1, host.example.net"
         case _:
@@ -63,6 +72,8 @@ def another(declared: Field) -> str:
 
 
 OTHERS = {key: another(declared) for key, declared in FIELDS.items()}
+DISTINCT = [key for key in FIELDS if not re.search(r"\.([2-9]|\d\d)\.", key)]
+"""Of options that stand in a list only the first: the others are the same declaration."""
 GROUP_OF = {field.key: group.name for group in GROUPS for field in group.fields}
 
 

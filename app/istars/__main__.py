@@ -17,6 +17,7 @@ WORKERS = {
     "upslink": "istars.workers.upslink:UpsLink",
     "core": "istars.workers.core:Core",
     "notifier": "istars.workers.notifier:Notifier",
+    "snmpd": "istars.workers.snmpd:Snmpd",
     "web": "istars.web.serve:Pages",
     "system": "istars.workers.system:System",
 }

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import latency, serial_poll, stacks
+from bench import latency, serial_poll, snmp, stacks
 from bench.page import page_latency
 from bench.processes import Idle, idle
 
@@ -84,6 +84,21 @@ def compare_polls() -> None:
         f"{verdict(abs(period), 0.05)}")  # fmt: skip
 
 
+def compare_agents() -> None:
+    """The SNMP agent beside Net-SNMP's."""
+    found = snmp.compare()
+    for line in snmp.lines(found):
+        say(line)
+    read = max(found.ratio(kind)[2] for kind in ("GET", "GETNEXT"))
+    bulk = found.ratio("GETBULK of 25")[2]
+    secure = max(found.ratio(kind)[2] for kind in found.ours.cpu_us if kind.startswith("v3"))
+    walk = max(found.walk(kind)[2] for kind in found.ours.walk_s)
+    say(f"G1   GET and GETNEXT {read:.2f}x snmpd's CPU (goal 0.50x): {verdict(read, 0.5)}; GETBULK {bulk:.2f}x (goal 0.25x): "
+        f"{verdict(bulk, 0.25)}")  # fmt: skip
+    say(f"G2   v3 GET, signed and encrypted {secure:.2f}x (goal 1.00x): {verdict(secure, 1)}")
+    say(f"G3   a walk by snmpbulkwalk {walk:.2f}x (goal 1.20x): {verdict(walk, 1.2)}")
+
+
 def main() -> int:
     """All of it."""
     middle, worst, wakeups = latency.to_another_process(Path(tempfile.mkdtemp(prefix="istars-bench-")))
@@ -97,6 +112,7 @@ def main() -> int:
     late = max(shown.after_mains_s)
     say(f"mains off to page: median {median(shown.after_mains_s):.2f} s, slowest {late:.2f} s "
         f"(a poll of {shown.interval_s:g} s + 1 s): {verdict(late, shown.interval_s + 1)}")  # fmt: skip
+    compare_agents()
     compare_stacks()
     return 0
 

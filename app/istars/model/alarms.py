@@ -233,6 +233,7 @@ _EVENTS = (
     Alarm("HOST_WOKEN", I, "Computer answers", detail="{host}, after {tries} packets"),
     Alarm("HOST_SENT_TO", I, "Computer was sent a wake-up packet", detail="{host}"),
     Alarm("HOST_NOT_WOKEN", W, "Computer does not answer", detail="{host}, after {tries} wake-up packets"),
+    Alarm("TRAP_FAILED", W, "A trap or inform did not arrive", detail="{notice} to {address}: {reason}"),
     Alarm("EVENTS_MISSED", W, "Some changes of the UPS were not seen", detail="{count} changes while the card was busy"),
 )
 # fmt: on

@@ -172,6 +172,13 @@ _DECLARED = (
         target="core",
     ),
     Command(
+        "istars.trap.test",
+        "Send a test trap",
+        "Nothing happens to the load.",
+        (Argument("recipient", "Recipient", "", 1, 8),),
+        target="snmpd",
+    ),
+    Command(
         "istars.records.clear",
         "Clear the event record",
         "Nothing happens to the load. The events of the past are gone; alarms that are present stay.",

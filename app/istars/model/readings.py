@@ -290,6 +290,13 @@ _LINK = (
     # a JSON object of names and titles: who offers a choice of protocols need not load the drivers
     text("istars.link.protocols", "Protocols that the card knows"),
     state(
+        "istars.snmp.state",
+        "SNMP agent",
+        {"open": "Answers", "closed": "Nobody may ask", "failed": "The port cannot be used"},
+    ),
+    text("istars.snmp.detail", "What SNMP cannot do"),
+    text("istars.snmp.engine", "SNMP engine ID"),
+    state(
         "istars.accounts.state",
         "User accounts",
         {"good": "Good", "restored": "Restored from the last good copy", "closed": "Damaged; nobody can sign in"},

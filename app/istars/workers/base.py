@@ -51,6 +51,10 @@ class Worker(abc.ABC):
     def turn(self) -> float:
         """Do what is due and answer the boottime of the next look. Called again earlier when somebody nudges."""
 
+    def wait(self, bell: wake.Bell, timeout_s: float) -> None:
+        """Wait until nudged, at most `timeout_s`. Those who serve others in between do it here."""
+        bell.wait(timeout_s)
+
     def end(self) -> None:  # noqa: B027
         """Called once when the worker is told to stop."""
 
@@ -64,7 +68,7 @@ class Worker(abc.ABC):
                 self._sign_of_life()
                 due = self.turn()
                 self._keep_zone()
-                bell.wait(min(due, self._next_heartbeat) - clock.boottime() if not self.stopping else 0.0)
+                self.wait(bell, min(due, self._next_heartbeat) - clock.boottime() if not self.stopping else 0.0)
             self.end()
         bell.close()
         self.live.close()

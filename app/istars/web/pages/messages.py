@@ -123,10 +123,12 @@ def _offered() -> dict[str, Any]:
     }
 
 
-@blueprint.post("/device/<any(mail,webhook,syslog):channel>/test")
+@blueprint.post("/device/messages/<channel>/test")
 @requires("write")
 def test(channel: str) -> Any:
     """Send a test message to one recipient and show what its server says."""
+    if channel not in TITLES:
+        abort(404)
     chosen = request.form.get("to", "")
     for number, each in enumerate(recipients(load())):
         if each.endpoint.partition(".")[0] == channel and chosen == f"{number}":
