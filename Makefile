@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)/app:$(CURDIR)/tests
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run sim test check audit format bench setup clean
+.PHONY: help run sim test check audit format bench fuzz setup clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -54,6 +54,9 @@ format: $(VENV)/test.stamp ## put the code in shape
 
 bench: $(VENV)/test.stamp ## measure: ratios and counts of one run, beside the goals of tests/bench/README.md
 	@$(PY) -m bench
+
+fuzz: $(VENV)/test.stamp ## ten million bytes of noise through every framer and decoder
+	@FUZZ_BYTES=$${FUZZ_BYTES:-500000} $(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 tests/unit/drivers/test_fuzz.py
 
 clean: ## remove what was built (settings and records of `make run` too)
 	@rm -rf build

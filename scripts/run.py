@@ -33,6 +33,23 @@ SIMULATORS = {
     "megatec-interactive": "megatec",
     "east": "east-ea900",
     "invt": "invt-hr11",
+    **{
+        name: name
+        for name in (
+            "q1",
+            "mustek",
+            "zinto",
+            "mecer",
+            "megatec-old",
+            "voltronic-qs",
+            "voltronic",
+            "q6",
+            "q2",
+            "megatec-3ph",
+            "huawei-ups2000",
+            "kstar",
+        )
+    },
 }
 """Simulator to the protocol that reads it."""
 
@@ -101,7 +118,7 @@ def add_simulator(name: str, environment: dict[str, str]) -> None:
     (extra / "simulator.conf").write_text(
         "[program:simulator]\n"
         f"command={sys.executable} -m simulators {name} --link {link} --control {control} {options}\n"
-        f'environment=PYTHONPATH="{TREE / "tests"}"\n'
+        f'environment=PYTHONPATH="{TREE / "app"}:{TREE / "tests"}"\n'
         "autorestart=true\nstartsecs=0\npriority=5\nstdout_logfile=NONE\n"
         "stderr_logfile=%(ENV_ISTARS_LOG)s\nstderr_logfile_maxbytes=0\n",
         encoding="utf-8",

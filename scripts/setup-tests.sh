@@ -6,6 +6,7 @@ want() { command -v "$1" >/dev/null 2>&1 || [ -e "$1" ] || need="$need $2"; }
 want /usr/bin/chromium chromium
 want /lib/nut/nutdrv_qx nut-server
 want upsc nut-client
+want /usr/sbin/snmpd snmpd
 want socat socat
 want mbpoll mbpoll
 want faketime faketime

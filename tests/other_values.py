@@ -11,6 +11,7 @@ from istars.store.audit import AuditRecord, Entry
 SPECIAL = {
     "ups.device": "tcp:192.0.2.7:4001",
     "ups.protocol": "invt-hr11",
+    "ups.nut.user": "admin",
     "system.name": "=UPS <b>A</b>, “Core” 変電所",
     "system.zone": "Asia/Shanghai",
     # on one day a month: a card of the tests hardly ever meets it

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import latency, serial_poll, snmp, stacks
+from bench import detection, latency, poll_cycle, serial_poll, snmp, stacks
 from bench.page import page_latency
 from bench.processes import Idle, idle
 
@@ -99,6 +99,23 @@ def compare_agents() -> None:
     say(f"G3   a walk by snmpbulkwalk {walk:.2f}x (goal 1.20x): {verdict(walk, 1.2)}")
 
 
+def compare_cycles() -> None:
+    """Whole polls beside the wire time of their frames."""
+    say("\npolls at 2400 baud beside the wire time of their frames:")
+    found = poll_cycle.measure()
+    for name, (poll_s, wire_s) in found.items():
+        say(f"    {name:14} {poll_s * 1000:6.0f} ms  {wire_s * 1000:6.0f} ms  {poll_s / wire_s:.3f}x")
+    worst = max(poll_s / wire_s for poll_s, wire_s in found.values())
+    say(f"     slowest {worst:.3f}x the wire (goal 1.1x): {verdict(worst, 1.1)}")
+
+
+def compare_detection() -> None:
+    """The search for a UPS of which nothing is known (DETECTIONS=50 draws so many)."""
+    found, draws, middle, longest = detection.measure()
+    say(f"\ndetection: {found} of {draws} found, median {middle:.1f} s (goal 10), longest {longest:.1f} s: "
+        f"{verdict(middle if found == draws else 1e9, 10)}")  # fmt: skip
+
+
 def main() -> int:
     """All of it."""
     middle, worst, wakeups = latency.to_another_process(Path(tempfile.mkdtemp(prefix="istars-bench-")))
@@ -106,6 +123,8 @@ def main() -> int:
     say(f"G14  95 % within {worst:.2f} ms (goal 2): {verdict(worst, 2)}; "
         f"{wakeups} wake-ups in 5 idle seconds, of which 1 ends the wait")  # fmt: skip
     compare_polls()
+    compare_cycles()
+    compare_detection()
     shown = page_latency()
     say(f"\nmake run to its ready line: {shown.ready_s:.1f} s (goal 5): {verdict(shown.ready_s, 5)}")
     say(f"poll to page: median {median(shown.after_poll_ms):.0f} ms, slowest {max(shown.after_poll_ms):.0f} ms")

@@ -58,10 +58,30 @@ def settings_file() -> Path:
     return data_dir() / "system_config.csv"
 
 
+def battery_file() -> Path:
+    """What was learned of the battery, and its tests (`store/battery.py`)."""
+    return data_dir() / "battery.json"
+
+
+def maps_dir() -> Path:
+    """Register maps that the owner brought (`drivers/maps.py`)."""
+    return data_dir() / "maps"
+
+
+def detection_file() -> Path:
+    """How the last search for the protocol went (`store/detection.py`)."""
+    return run_dir() / "detection.json"
+
+
+def offered_dir() -> Path:
+    """Register maps that were brought and not yet tried (`store/maps.py`)."""
+    return run_dir() / "maps"
+
+
 def make_dirs() -> None:
     """Create the folders of this instance, closed to other users.
 
     Raises OSError where that is not possible.
     """
-    for folder in (run_dir(), wake_dir(), data_dir()):
+    for folder in (run_dir(), wake_dir(), offered_dir(), data_dir()):
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
