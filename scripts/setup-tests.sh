@@ -7,6 +7,8 @@ want /usr/bin/chromium chromium
 want /lib/nut/nutdrv_qx nut-server
 want upsc nut-client
 want socat socat
+want gammu gammu
+want /usr/sbin/smsd smstools
 want mbpoll mbpoll
 want faketime faketime
 want microsocks microsocks

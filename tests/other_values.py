@@ -11,6 +11,10 @@ SPECIAL = {
     "ups.protocol": "invt-hr11",
     "system.name": "=UPS <b>A</b>, “Core” 変電所",
     "system.zone": "Asia/Shanghai",
+    "sms.device": "tcp:192.0.2.8:4001",
+    "sms.pin": "1234",
+    "sms.centre": "+8613800100500",
+    **{f"sms.to.{number}.number": f"+861391234567{number}" for number in range(1, 9)},
     # http of a machine without a certificate would lead away from the page that is tested
     "web.http": "serve",
     # all pairs that stand in order, still do

@@ -17,6 +17,7 @@ WORKERS = {
     "upslink": "istars.workers.upslink:UpsLink",
     "core": "istars.workers.core:Core",
     "notifier": "istars.workers.notifier:Notifier",
+    "modem": "istars.workers.modem:ModemWorker",
     "web": "istars.web.serve:Pages",
 }
 """Worker to class. `python -m istars upslink` is one of them, `python -m istars workers upslink core` some in one family."""

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 HANGS_AFTER_S = 20.0
 CLOCK_STEP_S = 2.0
-WATCHED = ("upslink", "notifier", "web")
+WATCHED = ("upslink", "notifier", "modem", "web")
 ACKNOWLEDGE = "istars.alarm.acknowledge"
 CLEAR_RECORDS = "istars.records.clear"
 

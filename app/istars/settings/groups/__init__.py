@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from istars.settings.field import Field, Group
-from istars.settings.groups import alerts, limits, system, ups, wake
+from istars.settings.groups import alerts, limits, sms, system, ups, wake
 
 GROUPS: tuple[Group, ...] = (
     ups.GROUP,
@@ -16,6 +16,8 @@ GROUPS: tuple[Group, ...] = (
     alerts.MAIL_TO,
     alerts.WEBHOOK,
     alerts.SYSLOG,
+    sms.GROUP,
+    sms.TO,
     wake.GROUP,
     wake.COMPUTERS,
 )
