@@ -8,6 +8,8 @@ want /lib/nut/nutdrv_qx nut-server
 want upsc nut-client
 want /usr/sbin/snmpd snmpd
 want socat socat
+want gammu gammu
+want /usr/sbin/smsd smstools
 want mbpoll mbpoll
 want faketime faketime
 want /usr/sbin/chronyd chrony

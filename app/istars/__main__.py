@@ -18,6 +18,7 @@ WORKERS = {
     "core": "istars.workers.core:Core",
     "notifier": "istars.workers.notifier:Notifier",
     "snmpd": "istars.workers.snmpd:Snmpd",
+    "modem": "istars.workers.modem:ModemWorker",
     "web": "istars.web.serve:Pages",
     "system": "istars.workers.system:System",
 }

@@ -75,18 +75,18 @@ def _start(
 
 def laid_out(text: str, layout: str) -> str:
     """The supervisor's list of programs for a layout."""
-    names = ["upslink", "core", "notifier", "snmpd", "web", "system"]
+    names = ["upslink", "core", "notifier", "modem", "snmpd", "web", "system"]
     if "grown" in layout:
         names += [f"more{number}" for number in range(len(IMPORTS) - len(names))]
     section = text[text.index("[program:card]") : text.index("; What a board")]
     module = "bench.grown" if "grown" in layout else "istars"
     if "apart" not in layout:
         return text.replace(
-            "istars workers upslink core notifier snmpd web system", f"{module} workers {' '.join(names)}"
+            "istars workers upslink core notifier modem snmpd web system", f"{module} workers {' '.join(names)}"
         )
     apart = [
         section.replace("program:card", f"program:{name}").replace(
-            "istars workers upslink core notifier snmpd web system", f"{module} {name}"
+            "istars workers upslink core notifier modem snmpd web system", f"{module} {name}"
         )
         for name in names
     ]

@@ -32,6 +32,7 @@ def test_it_says_when_it_is_ready_and_leaves_nothing_behind(card: Card) -> None:
         "upslink",
         "core",
         "notifier",
+        "modem",
         "snmpd",
         "web",
         "system",

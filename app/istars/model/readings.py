@@ -312,6 +312,47 @@ _LINK = (
     text("istars.mail.trouble", "Why e-mail does not go out"),
     text("istars.webhook.trouble", "Why a webhook is not told"),
     text("istars.syslog.trouble", "Why a syslog server is not told"),
+    text("istars.sms.trouble", "Why no short message goes out"),
+)
+
+_MODEM = (
+    state(
+        "istars.modem.state",
+        "GSM modem",
+        {
+            "ready": "Ready",
+            "starting": "Starting",
+            "searching": "Not registered in a network; it is searching",
+            "denied": "The network refuses the SIM card",
+            "no-sim": "There is no SIM card",
+            "pin-wanted": "The SIM card wants its PIN, which is not set",
+            "pin-refused": "The SIM card did not accept the PIN; it is not tried again until it is changed",
+            "puk-wanted": "The SIM card is locked; it wants its PUK",
+            "sim-failed": "The SIM card cannot be used",
+            "no-answer": "The modem does not answer",
+            "bad-answer": "What the modem answers is not that of a GSM modem",
+            "port-missing": "The port does not exist",
+            "permission": "The card may not use the port",
+            "port-busy": "Another program uses the port",
+            "refused": "The serial server refuses the connection",
+        },
+    ),
+    text("istars.modem.detail", "Detail"),
+    text("istars.modem.model", "Modem"),
+    state(
+        "istars.modem.registration",
+        "Registration",
+        {
+            "none": "Not registered",
+            "home": "Home network",
+            "searching": "Searching",
+            "denied": "Refused",
+            "unknown": "Unknown",
+            "roaming": "Roaming",
+        },
+    ),
+    text("istars.modem.operator", "Operator"),
+    number("istars.modem.signal", "Signal", "dBm", 0, -113, -51),
 )
 
 _SYSTEM = (
@@ -337,7 +378,7 @@ _SYSTEM = (
 
 def _all() -> Iterator[Reading]:
     """Every declaration, phases written out."""
-    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, _LINK, _SYSTEM):
+    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, _LINK, _MODEM, _SYSTEM):
         for item in group:
             if "{phase}" in item.name:
                 yield from _per_phase(item)

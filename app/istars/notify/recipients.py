@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from istars.model.alarms import ALARMS, Severity
 from istars.settings import Settings
-from istars.settings.groups import alerts
+from istars.settings.groups import alerts, sms
 from istars.store.archive import Event
 
 POWER = frozenset(
@@ -87,6 +87,11 @@ def recipients(settings: Settings) -> list[Recipient]:
             address = settings.text(f"mail.to.{number}.address")
             if address:
                 found.append(_recipient(settings, "mail", address, f"mail.to.{number}"))
+    if settings.text("sms.device"):
+        for number in range(1, sms.RECIPIENTS + 1):
+            address = settings.text(f"sms.to.{number}.number")
+            if address:
+                found.append(_recipient(settings, "sms", address, f"sms.to.{number}"))
     for channel, key, count in (("webhook", "url", alerts.WEBHOOKS), ("syslog", "host", alerts.SYSLOGS)):
         for number in range(1, count + 1):
             stem = f"{channel}.{number}"

@@ -53,6 +53,8 @@ def headline(message: Message) -> str:
     """The message in one line, without the name of the card: `On battery since 14:29, about 38 min left`."""
     if message.kind == "test":
         return "Test message: this is how events arrive"
+    if message.kind == "status":
+        return str(message.body.get("text", ""))
     said = describe_event(message.code, "clear" if message.kind == "clear" else message.kind, message.args)
     if message.kind == "summary":
         declared = ALARMS.get(message.code)

@@ -255,6 +255,7 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("ACCOUNTS_DAMAGED", equals("istars.accounts.state", "restored", "closed")),
     # One failure may be a server that restarts.
     Condition("MAIL_FAIL", trouble("istars.mail.trouble"), 60),
+    Condition("SMS_FAIL", trouble("istars.sms.trouble"), 60),
     Condition("WORKER_FAILED", fact("WORKER_FAILED")),
 )  # fmt: skip
 """Every alarm that this card raises, in the order of the catalogue."""

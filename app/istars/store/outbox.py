@@ -109,12 +109,13 @@ class Outbox(Database):
         found = self.rows("SELECT value FROM meta WHERE key = 'dropped'")
         return int(found[0][0]) if found else 0
 
-    def revive(self) -> int:
-        """After a kill: what was being sent is to be sent again. Answers how many those are."""
+    def revive(self, endpoint: str | None = None, *, but: str = "") -> int:
+        """After a kill: what was being sent is to be sent again, at `endpoint` alone or at all `but` one. Answers how many."""
         with self.transaction() as db:
             return db.execute(
                 "UPDATE message SET state = 'waiting', due = 0, result = 'interrupted while it was being sent' "
-                "WHERE state = 'sending'"
+                "WHERE state = 'sending' AND endpoint = coalesce(?, endpoint) AND endpoint <> ?",
+                (endpoint, but),
             ).rowcount
 
     def noted(self, key: str) -> str:

@@ -28,6 +28,7 @@ WORKERS = {
     "core": "the alarm rules",
     "system": "the card's operating system",
     "snmpd": "the SNMP agent",
+    "modem": "the GSM modem",
 }
 """Worker to what it is for the people who read the pages."""
 

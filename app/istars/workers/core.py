@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 HANGS_AFTER_S = 20.0
 CLOCK_STEP_S = 2.0
-WATCHED = ("upslink", "notifier", "snmpd", "web", "system")
+WATCHED = ("upslink", "notifier", "modem", "snmpd", "web", "system")
 TOLD = ("snmpd",)
 """Workers that tell others of events."""
 ACKNOWLEDGE = "istars.alarm.acknowledge"

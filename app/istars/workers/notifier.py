@@ -9,7 +9,7 @@ import logging
 import queue
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from istars.errors import StoreError
@@ -37,6 +37,9 @@ TEST = "istars.notify.test"
 WAKE_NOW = "istars.wake.now"
 WAKE = "wake"
 CHANNELS = ("mail", "webhook", "syslog")
+MODEM = "modem"
+SMS = "sms"
+"""The endpoint that is emptied by the worker `modem`."""
 TROUBLE = "istars.{channel}.trouble"
 
 
@@ -57,7 +60,7 @@ class Notifier(Worker):
         """Take up where an earlier run has left off; a new outbox does not tell of the past."""
         self.live.abandon(self.name)
         self.outbox = _open_outbox()
-        revived = self.outbox.revive()
+        revived = self.outbox.revive(but=SMS)
         if revived:
             log.info("%d messages were being sent when this program ended; they are sent again", revived)
         self._archive: Archive | None = None
@@ -148,7 +151,7 @@ class Notifier(Worker):
                 self.live.finish(command.id, *self._wake_now(int(command.arguments.get("computer", 0))))
                 continue
             endpoint, address = str(command.arguments.get("endpoint", "")), str(command.arguments.get("address", ""))
-            if command.name != TEST or endpoint.partition(".")[0] not in CHANNELS or not address:
+            if command.name != TEST or endpoint.partition(".")[0] not in (*CHANNELS, SMS) or not address:
                 self.live.finish(command.id, "failed", "there is nothing to test: save the settings first")
                 continue
             event = Event(0, f"test-{clock.boot_id()}-{command.id}", clock.wall(), "TEST", "test", "information", {})
@@ -205,6 +208,9 @@ class Notifier(Worker):
             if due > now:
                 later = min(later, due)
                 continue
+            if endpoint == SMS:
+                wake.nudge(MODEM)
+                continue
             thread = threading.Thread(
                 target=self._deliver,
                 args=(endpoint, self.settings.current, tuple(self.recipients)),
@@ -219,21 +225,7 @@ class Notifier(Worker):
         """Empty one endpoint. Runs in a thread, with connections of its own."""
         try:
             with Outbox(paths.outbox_db()) as outbox, LiveTable(paths.live_db()) as live:
-
-                def ended(message: Message, state: str, result: str) -> None:
-                    command = message.body.get("command")
-                    if isinstance(command, int):
-                        live.finish(command, "done" if state == "sent" else "failed", result)
-
-                delivery = Delivery(
-                    outbox,
-                    settings,
-                    openers(),
-                    still_true=lambda message: routing.still_true(message, live.alarms()),
-                    following=lambda message: routing.following(message, told, clock.wall()),
-                    ended=ended,
-                )
-                self._troubles[endpoint] = delivery.run(endpoint)
+                self._troubles[endpoint] = delivery(outbox, live, settings, told, openers()).run(endpoint)
         except StoreError as error:
             log.error("messages to %s: %s", endpoint, error)
         finally:
@@ -255,6 +247,26 @@ class Notifier(Worker):
         if said != self._said or now >= self._renewal:
             self.live.publish(self.name, said, lifetime_s=TROUBLE_LIFETIME_S)
             self._said, self._renewal = said, now + TROUBLE_RENEWAL_S
+
+
+def delivery(
+    outbox: Outbox, live: LiveTable, settings: Settings, told: Sequence[Recipient], ways: Mapping[str, Opener]
+) -> Delivery:
+    """What empties an endpoint: it knows what is still true, what follows, and who waits for the result of a test."""
+
+    def ended(message: Message, state: str, result: str) -> None:
+        command = message.body.get("command")
+        if isinstance(command, int):
+            live.finish(command, "done" if state == "sent" else "failed", result)
+
+    return Delivery(
+        outbox,
+        settings,
+        ways,
+        still_true=lambda message: routing.still_true(message, live.alarms()),
+        following=lambda message: routing.following(message, told, clock.wall()),
+        ended=ended,
+    )
 
 
 def _open_outbox() -> Outbox:

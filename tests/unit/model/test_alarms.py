@@ -21,8 +21,8 @@ def test_every_well_known_alarm_of_rfc_1628_has_one_of_ours() -> None:
 def test_every_state_can_be_raised_and_every_condition_is_declared() -> None:
     states = {each.code for each in ALARMS.values() if each.is_state}
     raised = {condition.code for condition in CONDITIONS}
-    # Raised by the workers that alone know: sensors, lithium batteries, timetable and SMS.
-    later = {"SENSOR_LOST", "BMS_ALARM", "BMS_LOST", "SCHEDULED_OFF_SOON", "SMS_FAIL"}
+    # Raised by the workers that alone know: sensors, lithium batteries, timetable.
+    later = {"SENSOR_LOST", "BMS_ALARM", "BMS_LOST", "SCHEDULED_OFF_SOON"}
     assert states - raised == later
     assert raised <= states
 

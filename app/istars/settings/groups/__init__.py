@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from istars.settings.field import Field, Group
-from istars.settings.groups import alerts, limits, radius, snmp, system, ups, wake
+from istars.settings.groups import alerts, limits, radius, sms, snmp, system, ups, wake
 
 GROUPS: tuple[Group, ...] = (
     ups.GROUP,
@@ -17,6 +17,7 @@ GROUPS: tuple[Group, ...] = (
     alerts.MAIL,
     alerts.WEBHOOK,
     alerts.SYSLOG,
+    sms.GROUP,
     wake.GROUP,
 )
 

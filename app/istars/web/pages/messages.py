@@ -25,7 +25,7 @@ from istars.web.view import Facts
 
 blueprint = Blueprint("messages", __name__)
 
-TITLES = {"mail": "E-mail record", "webhook": "Webhook record", "syslog": "Syslog record"}
+TITLES = {"mail": "E-mail record", "sms": "SMS record", "webhook": "Webhook record", "syslog": "Syslog record"}
 """Channel to the title of its record."""
 PAGE_LENGTH = 100
 BATCH = 500

@@ -15,7 +15,7 @@ from istars.model.commands import Permission
 from istars.platform.radius import NoAnswer
 from istars.settings import SettingsRejected, load
 from istars.settings.field import Group
-from istars.settings.groups import alerts, limits, radius, snmp, system, ups, wake
+from istars.settings.groups import alerts, limits, radius, sms, snmp, system, ups, wake
 from istars.web import auth, changes, live, remote, session
 from istars.web.audit import note
 from istars.web.forms import Choices, SettingsForm, sentence
@@ -49,6 +49,7 @@ PLACES = {
     "parameters": Place("device", "/device/parameters", ups.GROUP),
     "limits": Place("device", "/device/limits", limits.GROUP),
     "mail": Place("device", "/device/mail", alerts.MAIL, "alerts.html"),
+    "sms": Place("device", "/device/sms", sms.GROUP, "alerts.html"),
     "webhook": Place("device", "/device/webhook", alerts.WEBHOOK, "alerts.html"),
     "syslog": Place("device", "/device/syslog", alerts.SYSLOG, "alerts.html"),
     "wake": Place("device", "/device/wake", wake.GROUP, "wake.html"),
