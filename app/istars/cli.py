@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from istars import settings
+from istars import firmware_cli, settings
 from istars.errors import IStarsError, SettingsError
 from istars.model.alarms import describe as describe_alarm
 from istars.model.alarms import describe_detail, describe_event
@@ -139,6 +139,7 @@ def give_command(options: argparse.Namespace) -> int:
     declared = command(options.name)
     arguments = declared.check(_arguments(options.arguments))
     target = "core" if options.name in CORE_COMMANDS else "upslink"
+    target = "updater" if options.name.startswith("istars.firmware.") else target
     with LiveTable(paths.live_db()) as live:
         number = live.submit(
             target,
@@ -303,6 +304,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_settings(verbs.add_parser("settings", help="look at and change settings"))
     _add_tokens(verbs.add_parser("token", help="keys for scripts"))
+    firmware_cli.add_verbs(verbs.add_parser("firmware", help="look at and update the firmware"))
     return parser
 
 
@@ -329,7 +331,7 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     create = verbs.add_parser("create", help="make one; it is printed this once")
     create.add_argument("--name", required=True, help="what it is for")
-    create.add_argument("--permission", choices=("read", "write"), default="read")
+    create.add_argument("--permission", choices=("read", "write", "administrator"), default="read")
     create.add_argument("--days", type=_days, help="how long it opens anything; without it for ever")
     create.set_defaults(run=create_token)
     every = verbs.add_parser("list", help="all that were ever made")

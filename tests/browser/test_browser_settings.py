@@ -16,7 +16,12 @@ from other_values import GROUP_OF, OTHERS
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from watching import Opener, Watch, sign_in_first_time
 
-PAGES = {"ups": "/device/parameters", "limits": "/device/limits", "system": "/settings/system"}
+PAGES = {
+    "ups": "/device/parameters",
+    "limits": "/device/limits",
+    "system": "/settings/system",
+    "firmware": "/settings/firmware",
+}
 READER = "three small green boats"
 
 

@@ -18,7 +18,7 @@ from istars.store.database import StoreDamaged
 from istars.store.live import LiveReading
 from istars.store.live_alarms import LiveAlarm, Step
 from istars.store.live_commands import LiveCommand
-from istars.workers.base import HEARTBEAT_S, Worker
+from istars.workers.base import FAMILY, HEARTBEAT_S, Worker
 from istars.workers.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 HANGS_AFTER_S = 20.0
 CLOCK_STEP_S = 2.0
-WATCHED = ("upslink", "web")
+WATCHED = tuple(worker for worker in FAMILY if worker != "core")
 ACKNOWLEDGE = "istars.alarm.acknowledge"
 CLEAR_RECORDS = "istars.records.clear"
 

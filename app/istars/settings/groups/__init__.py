@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from istars.settings.field import Field, Group
-from istars.settings.groups import limits, system, ups
+from istars.settings.groups import firmware, limits, system, ups
 
-GROUPS: tuple[Group, ...] = (ups.GROUP, limits.GROUP, system.GROUP)
+GROUPS: tuple[Group, ...] = (ups.GROUP, limits.GROUP, system.GROUP, firmware.GROUP)
 
 FIELDS: Mapping[str, Field] = MappingProxyType({field.key: field for group in GROUPS for field in group.fields})
 """Key to declaration, in the order of the pages."""

@@ -14,7 +14,7 @@ GROUP = Group(
                 Field(
                     "ups.device",
                     Type.TEXT,
-                    "/dev/ttymxc1",
+                    "/dev/ups",
                     "Port",
                     "A serial device, or tcp:HOST:PORT for a UPS behind a serial server.",
                     pattern=r"/[\w./:-]+|tcp:[\w.\-\[\]:]+:\d{1,5}",

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from istars.errors import StoreError
 from istars.settings import SettingsRejected, load
 from istars.settings.field import Group
-from istars.settings.groups import limits, system, ups
+from istars.settings.groups import firmware, limits, system, ups
 from istars.web import changes, live
 from istars.web.forms import Choices, SettingsForm
 from istars.web.security import requires
@@ -39,6 +39,7 @@ PLACES = {
     "parameters": Place("device", "/device/parameters", ups.GROUP),
     "limits": Place("device", "/device/limits", limits.GROUP),
     "system": Place("general", "/settings/system", system.GROUP),
+    "firmware": Place("general", "/settings/firmware", firmware.GROUP),
 }
 """End point to place."""
 
