@@ -194,7 +194,7 @@ class Card:
             return json.load(response)
 
     def programs(self) -> dict[str, int]:
-        """Processes of the card by what they are: supervisord, workers (their parent), upslink, core, web, simulator."""
+        """Processes of the card by what they are: supervisord, workers (their parent), each worker, simulator."""
         assert self.process is not None
         found: dict[str, int] = {}
         for pid in children(self.process.pid):

@@ -23,6 +23,8 @@ SPECIAL = {
     **{f"sms.to.{number}.number": f"+861391234567{number}" for number in range(1, 9)},
     # http of a machine without a certificate would lead away from the page that is tested
     "web.http": "serve",
+    "firmware.url": "https://firmware.example.net/istars",
+    "firmware.channel": "candidate",
     # all pairs that stand in order, still do
     "limit.charge.empty": "2.5",
     "limit.input.low": "190.5",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from istars import cli_accounts, cli_ups, settings
+from istars import cli_accounts, cli_ups, firmware_cli, settings
 from istars.errors import IStarsError, SettingsError
 from istars.model.alarms import describe as describe_alarm
 from istars.model.alarms import describe_detail, describe_event
@@ -283,6 +283,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_ups.add(verbs, order)
     _add_settings(verbs.add_parser("settings", help="look at and change settings"))
     cli_accounts.add_tokens(verbs.add_parser("token", help="keys for scripts"))
+    firmware_cli.add_verbs(verbs.add_parser("firmware", help="look at and update the firmware"))
     cli_accounts.add_users(verbs.add_parser("user", help="who may sign in"))
     return parser
 

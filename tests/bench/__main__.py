@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import detection, latency, poll_cycle, serial_poll, snmp, stacks
+from bench.image_start import start_cpu_s
 from bench.page import page_latency
 from bench.processes import Idle, idle
 
@@ -133,6 +134,9 @@ def main() -> int:
         f"(a poll of {shown.interval_s:g} s + 1 s): {verdict(late, shown.interval_s + 1)}")  # fmt: skip
     compare_agents()
     compare_stacks()
+    started = start_cpu_s()
+    say("\nthe image: not measured, there is no test bed (make testbed)" if started is None else
+        f"\nthe image: {started:.1f} s of QEMU's CPU from power-on to the sign-in page")  # fmt: skip
     return 0
 
 

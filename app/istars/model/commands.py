@@ -206,6 +206,32 @@ _DECLARED = (
         target="snmpd",
     ),
     Command(
+        "istars.firmware.install",
+        "Install firmware",
+        "The load stays powered. The card writes the new firmware beside the old one and restarts into it.",
+        (Argument("version", "Version"), Argument("downgrade", "Also an older version", "", 0, 1, 0)),
+        permission=Permission.ADMINISTRATOR,
+        confirm=True,
+    ),
+    Command(
+        "istars.firmware.discard",
+        "Remove the update file",
+        "Nothing happens to the load.",
+        permission=Permission.ADMINISTRATOR,
+    ),
+    Command(
+        "istars.firmware.look",
+        "Ask for new firmware",
+        "Nothing happens to the load.",
+        permission=Permission.ADMINISTRATOR,
+    ),
+    Command(
+        "istars.firmware.download",
+        "Download new firmware",
+        "Nothing happens to the load; nothing is installed.",
+        permission=Permission.ADMINISTRATOR,
+    ),
+    Command(
         "istars.records.clear",
         "Clear the event record",
         "Nothing happens to the load. The events of the past are gone; alarms that are present stay.",

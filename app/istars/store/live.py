@@ -230,6 +230,11 @@ class LiveTable(CommandRows, AlarmRows, Database):
             for row in self.rows("SELECT name, value, at, expires, changed_at, source, estimated FROM reading")
         }
 
+    def touch(self) -> None:
+        """Tell readers that something has changed which they show beside what stands in this table."""
+        with self.transaction() as db:
+            self._bump(db)
+
     def changes(self, after: int) -> list[Change]:
         """Changes of discrete readings with an id above `after`, in order."""
         return [

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 5.0
 
+FAMILY = ("upslink", "core", "notifier", "modem", "snmpd", "web", "updater", "system")
+"""The workers of a card; `rootfs/etc/supervisord.conf` starts them."""
+
 
 class Program(Protocol):
     """What can be a process of its own: it runs until it is told to stop."""

@@ -19,7 +19,7 @@ from istars.store.database import StoreDamaged
 from istars.store.live import LiveReading
 from istars.store.live_alarms import LiveAlarm, Step
 from istars.store.live_commands import LiveCommand
-from istars.workers.base import HEARTBEAT_S, Worker
+from istars.workers.base import FAMILY, HEARTBEAT_S, Worker
 from istars.workers.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 HANGS_AFTER_S = 20.0
 CLOCK_STEP_S = 2.0
-WATCHED = ("upslink", "notifier", "modem", "snmpd", "web", "system")
+WATCHED = tuple(worker for worker in FAMILY if worker != "core")
 TOLD = ("snmpd",)
 """Workers that tell others of events."""
 ACKNOWLEDGE = "istars.alarm.acknowledge"

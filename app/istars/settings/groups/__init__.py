@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from istars.settings.field import Field, Group
-from istars.settings.groups import alerts, limits, radius, sms, snmp, system, ups, wake
+from istars.settings.groups import alerts, firmware, limits, radius, sms, snmp, system, ups, wake
 
 GROUPS: tuple[Group, ...] = (
     ups.GROUP,
@@ -19,6 +19,7 @@ GROUPS: tuple[Group, ...] = (
     alerts.SYSLOG,
     sms.GROUP,
     wake.GROUP,
+    firmware.GROUP,
 )
 
 FIELDS: Mapping[str, Field] = MappingProxyType({field.key: field for group in GROUPS for field in group.fields})

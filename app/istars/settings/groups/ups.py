@@ -14,7 +14,7 @@ GROUP = Group(
                 Field(
                     "ups.device",
                     Type.TEXT,
-                    "/dev/ttymxc1",
+                    "/dev/ups",
                     "Port",
                     "A serial device; tcp:HOST:PORT for a UPS behind a serial server; modbus:HOST:PORT for Modbus TCP; "
                     "snmp:HOST:PORT for another network card; nut:UPS@HOST:PORT for a server of Network UPS Tools.",

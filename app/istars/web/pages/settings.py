@@ -15,7 +15,7 @@ from istars.model.commands import Permission
 from istars.platform.radius import NoAnswer
 from istars.settings import SettingsRejected, load
 from istars.settings.field import Group
-from istars.settings.groups import alerts, limits, radius, sms, snmp, system, ups, wake
+from istars.settings.groups import alerts, firmware, limits, radius, sms, snmp, system, ups, wake
 from istars.web import auth, changes, live, remote, session
 from istars.web.audit import note
 from istars.web.forms import Choices, SettingsForm, sentence
@@ -54,6 +54,7 @@ PLACES = {
     "syslog": Place("device", "/device/syslog", alerts.SYSLOG, "alerts.html"),
     "wake": Place("device", "/device/wake", wake.GROUP, "wake.html"),
     "system": Place("general", "/settings/system", system.GROUP, "system.html"),
+    "firmware": Place("general", "/settings/firmware", firmware.GROUP),
     "snmp": Place("general", "/settings/snmp", snmp.GROUP),
     "snmp_managers": Place("general", "/settings/snmp/managers", snmp.MANAGERS),
     "snmp_users": Place("general", "/settings/snmp/users", snmp.USERS),
