@@ -18,7 +18,7 @@ SPECIAL = {
     "restart.schedule": "monthly",
     "restart.time": "04:30",
     "sms.device": "tcp:192.0.2.8:4001",
-    "sms.pin": "1234",
+    "sms.pin": "58203614",
     "sms.centre": "+8613800100500",
     **{f"sms.to.{number}.number": f"+861391234567{number}" for number in range(1, 9)},
     # http of a machine without a certificate would lead away from the page that is tested

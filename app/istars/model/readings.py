@@ -7,14 +7,27 @@ Units are theirs too: V, A, Hz, %, °C, VA, W, var, seconds. A name with `{phase
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from types import MappingProxyType
 
 from istars.errors import UnknownName
+from istars.model.card_readings import CARD
+from istars.model.declare import Counterpart, Kind, Reading, Value, number, state, text, volts
 
-Value = float | int | str
-"""What a reading can be. Numbers are finite; text is printable."""
+__all__ = [
+    "MINUS",
+    "NO_VALUE",
+    "PHASES",
+    "READINGS",
+    "STATUS_TOKENS",
+    "Counterpart",
+    "Kind",
+    "Reading",
+    "Value",
+    "format_number",
+    "format_value",
+    "reading",
+]
 
 MINUS = "\u2212"
 NO_VALUE = "\u2013"
@@ -43,73 +56,6 @@ STATUS_TOKENS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Tokens of `ups.status` in the order in which they stand there. OL and OB describe the input line only."""
-
-
-class Kind(Enum):
-    """What a value looks like."""
-
-    NUMBER = "number"
-    TEXT = "text"
-    TOKENS = "tokens"
-    CHOICE = "choice"
-
-
-@dataclass(frozen=True, slots=True)
-class Counterpart:
-    """The object of RFC 1628 (UPS-MIB) with the same quantity: `object` below 1.3.6.1.2.1.33.1, MIB value = ours x factor."""
-
-    object: str
-    factor: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Declaration of one reading.
-
-    `low` and `high` are the limits of the plausible: a value outside is an error of the wire, not a state of the UPS.
-    `discrete` readings are states: each change is kept in order, so that none is missed between two looks.
-    """
-
-    name: str
-    label: str
-    kind: Kind = Kind.NUMBER
-    unit: str = ""
-    precision: int = 0
-    low: float | None = None
-    high: float | None = None
-    discrete: bool = False
-    values: Mapping[str, str] = field(default_factory=dict)
-    rfc1628: Counterpart | None = None
-
-    def plausible(self, value: Value) -> bool:
-        """Whether `value` can be true at all."""
-        if self.kind is not Kind.NUMBER:
-            return isinstance(value, str)
-        if isinstance(value, str) or value != value:
-            return False
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
-
-
-def volts(name: str, label: str, high: float = 1000, precision: int = 1, mib: Counterpart | None = None) -> Reading:
-    """Declare a voltage; alternating voltages are never negative."""
-    return Reading(name, label, unit="V", precision=precision, low=0, high=high, rfc1628=mib)
-
-
-def number(
-    name: str, label: str, unit: str, precision: int, low: float, high: float, mib: Counterpart | None = None
-) -> Reading:
-    """Declare any other number."""
-    return Reading(name, label, unit=unit, precision=precision, low=low, high=high, rfc1628=mib)
-
-
-def text(name: str, label: str, mib: Counterpart | None = None) -> Reading:
-    """Declare a text that rarely changes, such as an identity."""
-    return Reading(name, label, kind=Kind.TEXT, rfc1628=mib)
-
-
-def state(name: str, label: str, values: Mapping[str, str], kind: Kind = Kind.CHOICE) -> Reading:
-    """Declare a state with the words that show it."""
-    return Reading(name, label, kind=kind, discrete=True, values=values)
 
 
 def _per_phase(template: Reading) -> Iterator[Reading]:
@@ -275,110 +221,10 @@ _PARTS = (
     number("ambient.humidity", "Room humidity", "%", 0, 0, 100),
 )
 
-_LINK = (
-    state("istars.link.state", "Link to the UPS", {"ok": "Connected", "lost": "Lost"}),
-    state(
-        "istars.link.reason",
-        "Reason",
-        {
-            "": "",
-            "no-answer": "The UPS does not answer",
-            "bad-answer": "What the UPS answers is not this protocol",
-            "port-missing": "The port does not exist",
-            "permission": "The card may not use the port",
-            "port-busy": "Another program uses the port",
-            "unknown-protocol": "The protocol is not known",
-            "refused": "The serial server refuses the connection",
-        },
-    ),
-    text("istars.link.detail", "Detail"),
-    text("istars.link.protocol", "Protocol"),
-    text("istars.link.device", "Port"),
-    number("istars.link.detect.progress", "Search for the protocol", "%", 0, 0, 100),
-    # a JSON object of names and titles: who offers a choice of protocols need not load the drivers
-    text("istars.link.protocols", "Protocols that the card knows"),
-    state(
-        "istars.snmp.state",
-        "SNMP agent",
-        {"open": "Answers", "closed": "Nobody may ask", "failed": "The port cannot be used"},
-    ),
-    text("istars.snmp.detail", "What SNMP cannot do"),
-    text("istars.snmp.engine", "SNMP engine ID"),
-    state(
-        "istars.accounts.state",
-        "User accounts",
-        {"good": "Good", "restored": "Restored from the last good copy", "closed": "Damaged; nobody can sign in"},
-    ),
-    text("istars.mail.trouble", "Why e-mail does not go out"),
-    text("istars.webhook.trouble", "Why a webhook is not told"),
-    text("istars.syslog.trouble", "Why a syslog server is not told"),
-    text("istars.sms.trouble", "Why no short message goes out"),
-)
-
-_MODEM = (
-    state(
-        "istars.modem.state",
-        "GSM modem",
-        {
-            "ready": "Ready",
-            "starting": "Starting",
-            "searching": "Not registered in a network; it is searching",
-            "denied": "The network refuses the SIM card",
-            "no-sim": "There is no SIM card",
-            "pin-wanted": "The SIM card wants its PIN, which is not set",
-            "pin-refused": "The SIM card did not accept the PIN; it is not tried again until it is changed",
-            "puk-wanted": "The SIM card is locked; it wants its PUK",
-            "sim-failed": "The SIM card cannot be used",
-            "no-answer": "The modem does not answer",
-            "bad-answer": "What the modem answers is not that of a GSM modem",
-            "port-missing": "The port does not exist",
-            "permission": "The card may not use the port",
-            "port-busy": "Another program uses the port",
-            "refused": "The serial server refuses the connection",
-        },
-    ),
-    text("istars.modem.detail", "Detail"),
-    text("istars.modem.model", "Modem"),
-    state(
-        "istars.modem.registration",
-        "Registration",
-        {
-            "none": "Not registered",
-            "home": "Home network",
-            "searching": "Searching",
-            "denied": "Refused",
-            "unknown": "Unknown",
-            "roaming": "Roaming",
-        },
-    ),
-    text("istars.modem.operator", "Operator"),
-    number("istars.modem.signal", "Signal", "dBm", 0, -113, -51),
-)
-
-_SYSTEM = (
-    state(
-        "istars.clock.state",
-        "Clock of the card",
-        {
-            "synchronised": "Synchronised",
-            "searching": "No time server answers yet",
-            "stopped": "The time service does not run",
-            "manual": "Set by hand",
-            "foreign": "Kept by the operating system of this machine",
-        },
-    ),
-    text("istars.clock.server", "Time server"),
-    number("istars.clock.offset", "Clock behind the time servers", "ms", 1, -1e15, 1e15),
-    text("istars.clock.updated", "Clock last compared"),
-    number("istars.clock.reachable", "Time servers that answer", "", 0, 0, 100),
-    text("istars.clock.detail", "Detail of the clock"),
-    text("istars.restart.next", "Next scheduled restart"),
-)
-
 
 def _all() -> Iterator[Reading]:
     """Every declaration, phases written out."""
-    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, _LINK, _MODEM, _SYSTEM):
+    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, *CARD):
         for item in group:
             if "{phase}" in item.name:
                 yield from _per_phase(item)

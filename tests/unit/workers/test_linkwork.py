@@ -76,7 +76,7 @@ def test_a_port_that_is_not_there_is_told(link: UpsLink, root: Path) -> None:
     state, result = given(link, "istars.link.detect", {"device": str(root / "none")})
     assert (state, result) == ("failed", f"there is no port {root / 'none'}")
     assert detection.read()["ended"] == result
-    assert load()["ups.device"] == "/dev/ttymxc1"
+    assert load()["ups.device"] == "/dev/ups"
 
 
 def test_a_map_that_the_device_answers_by_is_kept_listed_used_and_removed(link: UpsLink, root: Path) -> None:

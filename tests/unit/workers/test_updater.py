@@ -14,7 +14,7 @@ import pytest
 from fake_clock import FakeClock
 from firmware_samples import COMPATIBLE, Maker, packed, spoiled
 from istars.errors import IStarsError
-from istars.platform import clock, machine, pages, paths, rauc
+from istars.platform import clock, pages, paths, rauc, restart
 from istars.platform.rauc import RaucFailed, Slot
 from istars.store import firmware
 from istars.store.archive import Event
@@ -135,7 +135,7 @@ def box(root: Path, maker: Maker, fake_clock: FakeClock, monkeypatch: pytest.Mon
     def mark() -> None:
         made.marked += 1
 
-    def restart() -> None:
+    def restart_machine() -> None:
         made.restarts += 1
 
     def slots() -> list[Slot]:
@@ -145,7 +145,7 @@ def box(root: Path, maker: Maker, fake_clock: FakeClock, monkeypatch: pytest.Mon
     monkeypatch.setattr(rauc, "mark_good", mark)
     monkeypatch.setattr(rauc, "slots", slots)
     monkeypatch.setattr(rauc, "Installation", Installing)
-    monkeypatch.setattr(machine, "restart", restart)
+    monkeypatch.setattr(restart, "now", restart_machine)
     monkeypatch.setattr(pages, "sign_in_status", lambda: made.sign_in)
     yield made
     if made.updater is not None:
@@ -492,7 +492,7 @@ def test_a_restart_that_fails_is_tried_again(box: Machine, maker: Maker, monkeyp
         tries.append(1)
         raise IStarsError("no")
 
-    monkeypatch.setattr(machine, "restart", refuse)
+    monkeypatch.setattr(restart, "now", refuse)
     box.run(130)
     assert len(tries) >= 2
 
