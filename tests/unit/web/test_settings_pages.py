@@ -74,16 +74,16 @@ def test_every_option_is_changed_on_its_page(admin, live, path, key):
 
 
 @pytest.mark.parametrize(("path", "key"), [each for each in TRIED if FIELDS[each[1]].type is not Type.SWITCH])
-@pytest.mark.parametrize("bad", ["a\0b", "x" * 300, "\x1b[31m"])
-def test_what_no_option_takes_is_refused_at_its_field(admin, live, path, key, bad):
-    response = send(admin, path, changed={key: bad})
-    assert response.status_code == 422
-    page = told(response)
+def test_what_no_option_takes_is_refused_at_its_field(admin, live, path, key):
     field = key.replace(".", "-")
-    assert "<strong>Nothing was saved.</strong>" in page
-    assert f'<a href="#{field}">{FIELDS[key].label}</a>' in page
-    assert f'id="{field}-error"' in page
-    assert 'aria-invalid="true"' in page
+    for bad in ("a\0b", "x" * 300, "\x1b[31m"):
+        response = send(admin, path, changed={key: bad})
+        assert response.status_code == 422
+        page = told(response)
+        assert "<strong>Nothing was saved.</strong>" in page
+        assert f'<a href="#{field}">{FIELDS[key].label}</a>' in page
+        assert f'id="{field}-error"' in page
+        assert 'aria-invalid="true"' in page
     assert not paths.settings_file().exists()
 
 
