@@ -18,7 +18,7 @@ from istars.store.live import LiveTable
 from istars.workers.upslink import UpsLink
 from simulators import Simulator
 
-WORKED = Path(__file__).parents[2] / "fixtures" / "maps" / "unknown-ups.json"
+WORKED = Path(__file__).parents[1] / "fixtures" / "maps" / "unknown-ups.json"
 
 
 @pytest.fixture
