@@ -139,7 +139,7 @@ def good_texts(declared: Field) -> st.SearchStrategy[str]:
     if declared.key == "ups.device":
         return st.one_of(st.just("/dev/ttyUSB0"), st.integers(1, 65535).map(lambda port: f"tcp:192.0.2.7:{port}"))
     if declared.type is Type.SECRET and declared.pattern:
-        return st.one_of(st.just(""), st.text(WORD, min_size=8, max_size=64))
+        return st.from_regex(declared.pattern, fullmatch=True, alphabet=READABLE)
     if declared.pattern:
         return st.from_regex(declared.pattern, fullmatch=True, alphabet=READABLE).map(str.strip)
     signs = st.text(st.one_of(WORD, st.sampled_from("'=+-@ \",;\uff1d\ufeff")), max_size=int(high or 200))

@@ -101,7 +101,7 @@ def test_a_file_cut_off_anywhere_changes_nothing(file: Path) -> None:
         *(whole.index(line) + len(line) // 2 for line in whole.splitlines()),
         *range(last - 300, last),
     }
-    for length in sorted(places):
+    for length in sorted(place for place in places if 0 <= place < last):
         assert exchange.take(whole[:length], file).errors, whole[:length]
         assert file.read_bytes() == before
     for length in range(last + 2, whole.index(b",options")):

@@ -78,9 +78,13 @@ _FINAL = re.compile(rb"(OK|ERROR|\+(CM[ES]) ERROR: *(.*)|NO CARRIER|COMMAND NOT 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Longest waits in seconds: for the answer to AT, to any other command, and for the network to take a message."""
+    """Longest waits in seconds: for the answer to AT, to any other command, for the network to take a message.
+
+    `quiet_s` is how long a modem must be silent to have nothing more to say.
+    """
 
     hello_s: float = 1.0
+    quiet_s: float = 0.3
     answer_s: float = 10.0
     send_s: float = 60.0
 
@@ -126,7 +130,10 @@ class Modem:
                 if isinstance(problem, Refused):
                     raise BadAnswer(f"{self._transport.where}: {problem}") from problem
                 raise
-            return
+            break
+        # What was answered may have been the end of the message that was called back: the next OK would be one too early for ever.
+        while self._transport.read(1, time.monotonic() + self._times.quiet_s):
+            pass
 
     def close(self) -> None:
         """Give the port back."""
