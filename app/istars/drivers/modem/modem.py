@@ -84,9 +84,9 @@ class Times:
     """
 
     hello_s: float = 1.0
-    quiet_s: float = 0.3
     answer_s: float = 10.0
     send_s: float = 60.0
+    quiet_s: float = 0.3
 
 
 class Refused(CommandRefused):
@@ -131,7 +131,7 @@ class Modem:
                     raise BadAnswer(f"{self._transport.where}: {problem}") from problem
                 raise
             break
-        # What was answered may have been the end of the message that was called back: the next OK would be one too early for ever.
+        # What was answered may have been the end of the message that was called back: each OK would be one too early then.
         while self._transport.read(1, time.monotonic() + self._times.quiet_s):
             pass
 
