@@ -32,7 +32,9 @@ WORDS_HELP = "8 to 64 characters."
 
 
 def _field(key: str, kind: Type, default: str | int | bool, label: str, explanation: str = "", **more: object) -> Field:
-    return Field(f"snmp.{key}", kind, default, label, explanation, applies=WORKER, **more)  # type: ignore[arg-type]
+    # Managers can switch the load off: who they are is an administrator's to say.
+    words = {"applies": WORKER, "administrator": True, **more}
+    return Field(f"snmp.{key}", kind, default, label, explanation, **words)  # type: ignore[arg-type]
 
 
 def _permission(key: str) -> Field:
