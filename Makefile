@@ -7,10 +7,10 @@ export PYTHONPATH := $(CURDIR)/app:$(CURDIR)/tests
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run sim test check audit format bench setup clean
+.PHONY: help run sim test test-image testbed qemu check audit format bench fuzz setup clean image sbom legal check-buildroot
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 $(VENV)/run.stamp: app/requirements.txt
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python cannot make an environment: apt install python3-venv"; exit 1; }
@@ -39,6 +39,15 @@ check: $(VENV)/test.stamp ## lint, types, security, unit and contract tests: the
 	@$(VENV)/bin/bandit --quiet --configfile $(CONFIG) --recursive app/istars scripts
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 tests/unit tests/contract
 
+testbed: $(VENV)/run.stamp ## the card's image on packages of Debian, for QEMU: a minute or two the first time; needs root
+	@PYTHONPATH=scripts $(PY) -m testbed
+
+qemu: testbed ## the card's image in QEMU, with a simulated UPS (HTTPS_PORT=, UPS=, IMAGE=, FRESH=1)
+	@exec $(PY) scripts/qemu.py
+
+test-image: $(VENV)/test.stamp ## the image in QEMU: start, update, rollback, power cuts (IMAGE= names the image.json of another one)
+	@$(PY) -m pytest -c $(CONFIG) --rootdir . tests/image
+
 test: setup check ## everything: check, integration, peers, browser
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . tests/integration tests/peers tests/browser
 
@@ -54,6 +63,20 @@ format: $(VENV)/test.stamp ## put the code in shape
 
 bench: $(VENV)/test.stamp ## measure: ratios and counts of one run, beside the goals of tests/bench/README.md
 	@$(PY) -m bench
+
+fuzz: $(VENV)/test.stamp ## ten million bytes of noise through every framer and decoder
+	@FUZZ_BYTES=$${FUZZ_BYTES:-500000} $(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 tests/unit/drivers/test_fuzz.py
+image: ## the card's image with Buildroot: package, medium, list of parts, licences in firmware/out (CARD=, BUILDROOT_DIR=)
+	@scripts/buildroot.sh image
+
+sbom: ## the parts of the image and their versions, CycloneDX (CARD=, BUILDROOT_DIR=)
+	@scripts/buildroot.sh sbom
+
+legal: ## the licences of the image; brings every source (CARD=, BUILDROOT_DIR=)
+	@scripts/buildroot.sh legal
+
+check-buildroot: $(VENV)/test.stamp ## what Buildroot says of buildroot-external, without building (BUILDROOT_DIR=)
+	@PYTHON=$(CURDIR)/$(PY) scripts/buildroot.sh check
 
 clean: ## remove what was built (settings and records of `make run` too)
 	@rm -rf build

@@ -33,6 +33,23 @@ SIMULATORS = {
     "megatec-interactive": "megatec",
     "east": "east-ea900",
     "invt": "invt-hr11",
+    **{
+        name: name
+        for name in (
+            "q1",
+            "mustek",
+            "zinto",
+            "mecer",
+            "megatec-old",
+            "voltronic-qs",
+            "voltronic",
+            "q6",
+            "q2",
+            "megatec-3ph",
+            "huawei-ups2000",
+            "kstar",
+        )
+    },
 }
 """Simulator to the protocol that reads it."""
 
@@ -41,6 +58,9 @@ CELLS = {"megatec": "96"}
 
 HTTPS_AFTER_HTTP = 363
 """8443 beside 8080: whoever chooses another HTTP_PORT for a second instance need not choose two."""
+
+SNMP_PORT = "1161"
+"""161 belongs to root. The agent opens it when somebody may ask; a port in use is logged and tried again."""
 
 SLOW_START_S = 10.0
 PR_SET_PDEATHSIG = 1
@@ -98,7 +118,7 @@ def add_simulator(name: str, environment: dict[str, str]) -> None:
     (extra / "simulator.conf").write_text(
         "[program:simulator]\n"
         f"command={sys.executable} -m simulators {name} --link {link} --control {control} {options}\n"
-        f'environment=PYTHONPATH="{TREE / "tests"}"\n'
+        f'environment=PYTHONPATH="{TREE / "app"}:{TREE / "tests"}"\n'
         "autorestart=true\nstartsecs=0\npriority=5\nstdout_logfile=NONE\n"
         "stderr_logfile=%(ENV_ISTARS_LOG)s\nstderr_logfile_maxbytes=0\n",
         encoding="utf-8",
@@ -190,6 +210,7 @@ def main() -> int:
     check_port("HTTP_PORT", port)
     check_port("HTTPS_PORT", encrypted)
     environment["HTTP_PORT"], environment["HTTPS_PORT"] = str(port), str(encrypted)
+    environment.setdefault("SNMP_PORT", SNMP_PORT)
     # A browser trusts the loopback without encryption; the card itself leads to https unless set otherwise.
     environment.setdefault("ISTARS_WEB_HTTP", "serve")
     environment.setdefault("ISTARS_LOG", "/dev/stderr")

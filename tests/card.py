@@ -82,6 +82,7 @@ class Card:
             "ISTARS_ROOT": str(self.root),
             "HTTP_PORT": str(self.port),
             "HTTPS_PORT": str(free_port()),
+            "SNMP_PORT": str(free_port()),
             "PYTHONPATH": f"{TREE}/app:{TREE}/tests",
             **environment,
         }
@@ -193,7 +194,7 @@ class Card:
             return json.load(response)
 
     def programs(self) -> dict[str, int]:
-        """Processes of the card by what they are: supervisord, workers (their parent), upslink, core, web, simulator."""
+        """Processes of the card by what they are: supervisord, workers (their parent), each worker, simulator."""
         assert self.process is not None
         found: dict[str, int] = {}
         for pid in children(self.process.pid):

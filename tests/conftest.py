@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from fake_clock import FakeClock
+from firmware_samples import Maker
 from hypothesis import settings
 from istars.platform import paths
 
@@ -47,3 +48,15 @@ def fake_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     monkeypatch.setattr("istars.platform.clock.boottime", fake.boottime)
     monkeypatch.setattr("istars.platform.clock.wall", fake.wall)
     return fake
+
+
+@pytest.fixture(scope="session")
+def maker(tmp_path_factory: pytest.TempPathFactory) -> Maker:
+    """Who signs firmware for the cards of the tests."""
+    return Maker(tmp_path_factory.mktemp("maker"))
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Maker:
+    """Somebody else who signs firmware, whom no card of the tests trusts."""
+    return Maker(tmp_path_factory.mktemp("stranger"))

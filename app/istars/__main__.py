@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 WORKERS = {
     "upslink": "istars.workers.upslink:UpsLink",
     "core": "istars.workers.core:Core",
+    "notifier": "istars.workers.notifier:Notifier",
+    "snmpd": "istars.workers.snmpd:Snmpd",
+    "modem": "istars.workers.modem:ModemWorker",
     "web": "istars.web.serve:Pages",
+    "updater": "istars.workers.updater:Updater",
     "system": "istars.workers.system:System",
 }
 """Worker to class. `python -m istars upslink` is one of them, `python -m istars workers upslink core` some in one family."""
@@ -29,6 +33,7 @@ def start_workers(names: Sequence[str]) -> int:
 
     base.log_to_stderr()
     paths.make_dirs()
+    _settings_of_this_firmware()
     makers = {name: _maker(name) for name in names}
     if len(makers) == 1:
         makers[names[0]]().run()
@@ -39,9 +44,34 @@ def start_workers(names: Sequence[str]) -> int:
     return 0
 
 
+def _settings_of_this_firmware() -> None:
+    """Before anybody reads them: those of this version, where the card comes back from another one."""
+    import logging
+
+    from istars.platform import board, rauc
+    from istars.settings import copies
+    from istars.store import firmware
+
+    try:
+        copies.begin(board.firmware_version(), went_back=firmware.went_back(rauc.booted()))
+    except OSError as error:
+        logging.getLogger(__name__).error("the copies of the settings cannot be kept: %s", error)
+
+
 def _maker(name: str) -> Callable[[], base.Program]:
+    """What makes the worker. One whose program cannot even be loaded fails alone: the others must tell of it, and leave new
+    firmware that has it.
+    """
     module, _, attribute = WORKERS[name].partition(":")
-    made: Callable[[], base.Program] = getattr(importlib.import_module(module), attribute)
+    try:
+        made: Callable[[], base.Program] = getattr(importlib.import_module(module), attribute)
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}"
+
+        def broken() -> base.Program:
+            raise RuntimeError(f"{name} cannot be loaded: {reason}")
+
+        return broken
     return made
 
 

@@ -9,10 +9,10 @@ import argparse
 import getpass
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from istars import cli_accounts, settings
+from istars import cli_accounts, cli_ups, firmware_cli, settings
 from istars.errors import IStarsError, SettingsError
 from istars.model.alarms import describe as describe_alarm
 from istars.model.alarms import describe_detail, describe_event
@@ -132,13 +132,17 @@ def _arguments(words: Sequence[str]) -> dict[str, object]:
 
 def give_command(options: argparse.Namespace) -> int:
     """`command NAME [name=value ...]`: give it and wait for what comes of it."""
-    declared = command(options.name)
-    arguments = declared.check(_arguments(options.arguments))
-    target = declared.target
+    return order(options.name, _arguments(options.arguments))
+
+
+def order(name: str, given: Mapping[str, object], patience_s: float = 3 * COMMAND_LIFETIME_S) -> int:
+    """Give a command, wait for what comes of it and say it; the exit status."""
+    declared = command(name)
+    arguments, target = declared.check(given), declared.target
     with LiveTable(paths.live_db()) as live:
         number = live.submit(
             target,
-            options.name,
+            name,
             arguments,
             asked_by=getpass.getuser(),
             address="console",
@@ -147,7 +151,7 @@ def give_command(options: argparse.Namespace) -> int:
         answers = wake.Bell(f"cli-{number}")
         wake.nudge(target)
         # A command that was claimed in time ends with the device's own time-outs, a few seconds later at most.
-        last = clock.boottime() + 3 * COMMAND_LIFETIME_S
+        last = clock.boottime() + patience_s
         while not (state := live.command(number)).ended and clock.boottime() < last:
             answers.wait(0.1)
         answers.close()
@@ -157,7 +161,7 @@ def give_command(options: argparse.Namespace) -> int:
             getpass.getuser(),
             "console",
             "command",
-            options.name,
+            name,
             new=f"{state.state}: {plain(state.result)}",
         )
         AuditRecord().note(told)
@@ -276,8 +280,10 @@ def _parser() -> argparse.ArgumentParser:
     give.set_defaults(run=give_command)
     verbs.add_parser("commands", help="all commands").set_defaults(run=list_commands)
 
+    cli_ups.add(verbs, order)
     _add_settings(verbs.add_parser("settings", help="look at and change settings"))
     cli_accounts.add_tokens(verbs.add_parser("token", help="keys for scripts"))
+    firmware_cli.add_verbs(verbs.add_parser("firmware", help="look at and update the firmware"))
     cli_accounts.add_users(verbs.add_parser("user", help="who may sign in"))
     return parser
 

@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import latency, serial_poll, stacks
+from bench import detection, latency, poll_cycle, serial_poll, snmp, stacks
+from bench.image_start import start_cpu_s
 from bench.page import page_latency
 from bench.processes import Idle, idle
 
@@ -84,6 +85,38 @@ def compare_polls() -> None:
         f"{verdict(abs(period), 0.05)}")  # fmt: skip
 
 
+def compare_agents() -> None:
+    """The SNMP agent beside Net-SNMP's."""
+    found = snmp.compare()
+    for line in snmp.lines(found):
+        say(line)
+    read = max(found.ratio(kind)[2] for kind in ("GET", "GETNEXT"))
+    bulk = found.ratio("GETBULK of 25")[2]
+    secure = max(found.ratio(kind)[2] for kind in found.ours.cpu_us if kind.startswith("v3"))
+    walk = max(found.walk(kind)[2] for kind in found.ours.walk_s)
+    say(f"G1   GET and GETNEXT {read:.2f}x snmpd's CPU (goal 0.50x): {verdict(read, 0.5)}; GETBULK {bulk:.2f}x (goal 0.25x): "
+        f"{verdict(bulk, 0.25)}")  # fmt: skip
+    say(f"G2   v3 GET, signed and encrypted {secure:.2f}x (goal 1.00x): {verdict(secure, 1)}")
+    say(f"G3   a walk by snmpbulkwalk {walk:.2f}x (goal 1.20x): {verdict(walk, 1.2)}")
+
+
+def compare_cycles() -> None:
+    """Whole polls beside the wire time of their frames."""
+    say("\npolls at 2400 baud beside the wire time of their frames:")
+    found = poll_cycle.measure()
+    for name, (poll_s, wire_s) in found.items():
+        say(f"    {name:14} {poll_s * 1000:6.0f} ms  {wire_s * 1000:6.0f} ms  {poll_s / wire_s:.3f}x")
+    worst = max(poll_s / wire_s for poll_s, wire_s in found.values())
+    say(f"     slowest {worst:.3f}x the wire (goal 1.1x): {verdict(worst, 1.1)}")
+
+
+def compare_detection() -> None:
+    """The search for a UPS of which nothing is known (DETECTIONS=50 draws so many)."""
+    found, draws, middle, longest = detection.measure()
+    say(f"\ndetection: {found} of {draws} found, median {middle:.1f} s (goal 10), longest {longest:.1f} s: "
+        f"{verdict(middle if found == draws else 1e9, 10)}")  # fmt: skip
+
+
 def main() -> int:
     """All of it."""
     middle, worst, wakeups = latency.to_another_process(Path(tempfile.mkdtemp(prefix="istars-bench-")))
@@ -91,13 +124,19 @@ def main() -> int:
     say(f"G14  95 % within {worst:.2f} ms (goal 2): {verdict(worst, 2)}; "
         f"{wakeups} wake-ups in 5 idle seconds, of which 1 ends the wait")  # fmt: skip
     compare_polls()
+    compare_cycles()
+    compare_detection()
     shown = page_latency()
     say(f"\nmake run to its ready line: {shown.ready_s:.1f} s (goal 5): {verdict(shown.ready_s, 5)}")
     say(f"poll to page: median {median(shown.after_poll_ms):.0f} ms, slowest {max(shown.after_poll_ms):.0f} ms")
     late = max(shown.after_mains_s)
     say(f"mains off to page: median {median(shown.after_mains_s):.2f} s, slowest {late:.2f} s "
         f"(a poll of {shown.interval_s:g} s + 1 s): {verdict(late, shown.interval_s + 1)}")  # fmt: skip
+    compare_agents()
     compare_stacks()
+    started = start_cpu_s()
+    say("\nthe image: not measured, there is no test bed (make testbed)" if started is None else
+        f"\nthe image: {started:.1f} s of QEMU's CPU from power-on to the sign-in page")  # fmt: skip
     return 0
 
 

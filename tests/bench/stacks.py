@@ -17,6 +17,7 @@ from pathlib import Path
 
 from card import TREE, free_port
 from istars.platform.supervisor import hurry
+from istars.workers.base import FAMILY
 from simulators import Simulator
 
 from bench.naive.worker import IMPORTS
@@ -75,16 +76,16 @@ def _start(
 
 def laid_out(text: str, layout: str) -> str:
     """The supervisor's list of programs for a layout."""
-    names = ["upslink", "core", "web", "system"]
+    names = list(FAMILY)
     if "grown" in layout:
-        names += [f"more{number}" for number in range(len(IMPORTS) - 3)]
+        names += [f"more{number}" for number in range(len(IMPORTS) - len(names))]
     section = text[text.index("[program:card]") : text.index("; What a board")]
     module = "bench.grown" if "grown" in layout else "istars"
     if "apart" not in layout:
-        return text.replace("istars workers upslink core web system", f"{module} workers {' '.join(names)}")
+        return text.replace(f"istars workers {' '.join(FAMILY)}", f"{module} workers {' '.join(names)}")
     apart = [
         section.replace("program:card", f"program:{name}").replace(
-            "istars workers upslink core web system", f"{module} {name}"
+            f"istars workers {' '.join(FAMILY)}", f"{module} {name}"
         )
         for name in names
     ]
@@ -109,7 +110,7 @@ def card(layout: str = "family", preload: bool = False) -> Iterator[Stack]:
             port = free_port()
             environment = {
                 **os.environ, "ISTARS_ROOT": str(root), "ISTARS_PYTHON": sys.executable, "ISTARS_LOG": "/dev/stderr",
-                "PYTHONPATH": f"{TREE}/app:{TREE}/tests", "HTTP_PORT": str(port),
+                "PYTHONPATH": f"{TREE}/app:{TREE}/tests", "HTTP_PORT": str(port), "SNMP_PORT": str(free_port()),
                 "UPS": str(root / "ups"), "UPS_PROTOCOL": "megatec",
                 "ISTARS_HTTP_PRELOAD": "1" if preload else "0",
             }  # fmt: skip

@@ -1,7 +1,7 @@
-"""The four UPS that can be simulated, as they would stand in a data sheet.
+"""The UPS that can be simulated, as they would stand in a data sheet.
 
-`megatec` and `megatec-interactive` speak Megatec Q1, `east` and `invt` Modbus RTU. Three phases make a 20 kVA unit
-with a split bank (positive and negative half) of the Modbus ones.
+`megatec` and `megatec-interactive` speak Megatec Q1, `east` and `invt` Modbus RTU, the others the dialect of their name. Three
+phases make a 20 kVA unit with a split bank (positive and negative half) of the others.
 """
 
 from __future__ import annotations
@@ -83,7 +83,29 @@ DESIGNS: Final[dict[str, UpsDesign]] = {
     )
 }
 
+# Dialects: kinds whose protocol has the same name, with the unit that speaks it.
+for _kind, _like in {
+    "q1": "megatec-interactive",
+    "mustek": "megatec-interactive",
+    "zinto": "megatec-interactive",
+    "mecer": "megatec-interactive",
+    "megatec-old": "megatec-interactive",
+    "voltronic-qs": "megatec-interactive",
+    "voltronic": "megatec",
+    "q6": "megatec",
+    "q2": "megatec",
+    "megatec-3ph": "megatec",
+}.items():
+    DESIGNS[_kind] = replace(DESIGNS[_like], kind=_kind)
+
+DIALECT_KINDS: Final = tuple(DESIGNS)[4:]
+# Register maps of the card whose simulated device is made from the map itself.
+for _kind in ("huawei-ups2000", "kstar"):
+    DESIGNS[_kind] = replace(DESIGNS["east"], kind=_kind)
+MAP_KINDS: Final = ("huawei-ups2000", "kstar")
 MEGATEC_KINDS: Final = ("megatec", "megatec-interactive")
+# Kinds that exist with three phases only.
+THREE_PHASE_KINDS: Final = ("q6", "q2", "megatec-3ph")
 MODBUS_KINDS: Final = ("east", "invt")
 
 
@@ -91,7 +113,9 @@ def design_of(kind: str, phases: int = 1) -> UpsDesign:
     """Return the data sheet of `kind`; raises ValueError for an unknown kind or a number of phases it does not exist in."""
     if kind not in DESIGNS:
         raise ValueError(f"unknown kind of UPS '{kind}'; known: {', '.join(DESIGNS)}")
-    if phases not in (1, 3) or (phases == 3 and kind in MEGATEC_KINDS):
+    if kind in THREE_PHASE_KINDS:
+        phases = 3
+    if phases not in (1, 3) or (phases == 3 and kind not in (*MODBUS_KINDS, *THREE_PHASE_KINDS, "voltronic", "kstar")):
         raise ValueError(f"{kind} does not exist with {phases} phases")
     if phases == 1:
         return DESIGNS[kind]

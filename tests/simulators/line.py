@@ -8,13 +8,33 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
 from typing import Final
 
-from .megatec import Megatec
-from .modbus import ModbusSlave
+from .device import Device
 from .wire import WireFaults
 
 BITS_PER_CHARACTER: Final = 10
+
+
+@dataclass
+class Setting:
+    """How one end of the line is set up. Where the ends differ, neither understands a word of the other."""
+
+    baud: int
+    parity: str = "N"
+
+    @property
+    def bits(self) -> int:
+        """Bits of one character on the wire."""
+        return BITS_PER_CHARACTER + (self.parity != "N")
+
+
+def garbled(data: bytes, seed: int) -> bytes:
+    """What arrives of `data` at an end that is set up differently: noise, with some characters lost."""
+    random = Random(data + bytes([seed & 0xFF]))
+    return bytes(random.randrange(256) for _ in data if random.random() < 0.7)
 
 
 class Line:
@@ -25,15 +45,19 @@ class Line:
 
     def __init__(
         self,
-        device: Megatec | ModbusSlave,
+        device: Device,
         wire: WireFaults,
         baud: int,
         paced: bool,
         before_answer: Callable[[], None],
+        parity: str = "N",
+        client: Callable[[], Setting | None] = lambda: None,
     ) -> None:
         self._device = device
         self._wire = wire
-        self._character_s = BITS_PER_CHARACTER / baud if baud else 0.0
+        self._setting = Setting(baud, parity)
+        self._client = client
+        self._character_s = self._setting.bits / baud if baud else 0.0
         self._thinking_s = device.thinking_s if baud else 0.0
         self._paced = paced
         self._before_answer = before_answer
@@ -52,10 +76,12 @@ class Line:
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes that have just arrived."""
+        data = self._through(data)
         requests, self._buffer = self._device.split(self._buffer + data, quiet=False)
         self._quiet_at = now + self._device.silence_s if self._buffer and self._device.silence_s else None
         for request in requests:
-            self._answer(request, now)
+            # What was left over from before has long arrived.
+            self._answer(request, now, min(len(request), len(data)))
 
     def due(self, now: float) -> bytes:
         """Return what the device has sent until now."""
@@ -63,18 +89,24 @@ class Line:
             self._quiet_at = None
             requests, self._buffer = self._device.split(self._buffer, quiet=True)
             for request in requests:
-                self._answer(request, now)
+                self._answer(request, now, len(request))
         ready = b""
         while self._going_out and self._going_out[0][0] <= now:
             ready += self._going_out.popleft()[1]
         return ready
 
-    def _answer(self, request: bytes, now: float) -> None:
+    def _through(self, data: bytes) -> bytes:
+        """What arrives at the other end."""
+        client = self._client()
+        return data if client is None or client == self._setting else garbled(data, client.baud)
+
+    def _answer(self, request: bytes, now: float, arriving: int) -> None:
         if self._wire.mute:
             return
         self._before_answer()
         data = self._wire.on_line(request, self._device.respond(request))
-        heard_at = now + len(request) * self._character_s
+        data = self._through(data)
+        heard_at = now + arriving * self._character_s
         begin = max(heard_at + self._thinking_s + self._wire.late_s, self._free_at)
         self._free_at = begin + len(data) * self._character_s
         if self._paced:

@@ -35,10 +35,14 @@ class Megatec:
     baud: Final = BAUD
     silence_s: Final = 0.0
     thinking_s: Final = 0.03
+    # What is said to a command that was obeyed, and to one that is unknown (None: it comes back as it was sent).
+    accepted = b""
+    refused: bytes | None = None
 
     def __init__(self, ups: Ups) -> None:
         self.ups = ups
         self.blank: set[str] = set()
+        self.changes: list[bytes] = []
         self._queries: dict[str, Callable[[], bytes]] = {
             "Q1": self._status,
             "D": self._status,
@@ -65,10 +69,17 @@ class Megatec:
             return b""
         if text in self._queries:
             return BLANK[text] if text in self.blank else self._queries[text]()
+        done = self._obey(text)
+        if done is None:
+            return request_back(text) if self.refused is None else self.refused
+        self.changes.append(text.encode("latin-1"))
+        return self.accepted if done or self.refused is None else self.refused
+
+    def _obey(self, text: str) -> bool | None:
+        """Carry out a command; whether the unit could, None for one that it does not know."""
         if text in self._commands:
-            self._commands[text]()
-            return b""
-        return b"" if self._timed_test(text) or self._shut_down(text) else text.encode("latin-1") + b"\r"
+            return self._commands[text]() is not False
+        return True if self._timed_test(text) or self._shut_down(text) else None
 
     def _timed_test(self, text: str) -> bool:
         match = TIMED_TEST.fullmatch(text)
@@ -135,6 +146,11 @@ class Megatec:
     def _identity(self) -> bytes:
         design = self.ups.design
         return f"#{design.maker:<15.15} {design.model:<10.10} {design.firmware:<10.10}\r".encode("ascii")
+
+
+def request_back(text: str) -> bytes:
+    """The echo of a command that is unknown."""
+    return text.encode("latin-1") + b"\r"
 
 
 def _held(value: float, highest: float) -> float:

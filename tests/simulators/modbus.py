@@ -65,6 +65,7 @@ class ModbusSlave:
         self.registers = registers
         self.address = address
         self.most_registers = MOST_REGISTERS
+        self.changes: list[bytes] = []
 
     def split(self, buffer: bytes, quiet: bool) -> tuple[list[bytes], bytes]:
         """A frame is whatever stood between two silences of 3.5 characters."""
@@ -93,6 +94,7 @@ class ModbusSlave:
             raise Refusal(ILLEGAL_VALUE)
         first, value = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:], "big")
         if function == WRITE_SINGLE:
+            self.changes.append(bytes([function]) + data)
             self.registers.write(first, value)
             return bytes([function]) + data
         if not 1 <= value <= MOST_REGISTERS:

@@ -22,8 +22,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from .channels import PtyChannel, SimulatorError, SocketChannel, listen_tcp, listen_unix, receive_some, send_some
-from .designs import MEGATEC_KINDS, design_of
-from .line import Line
+from .declared import Dialect, VoltronicP
+from .declaredmap import DeclaredMap
+from .designs import DIALECT_KINDS, MAP_KINDS, MEGATEC_KINDS, design_of
+from .device import Device
+from .line import Line, Setting
 from .megatec import Megatec
 from .modbus import ModbusSlave
 from .physics import Ups
@@ -37,10 +40,14 @@ CONTROL_TIMEOUT_S: Final = 10.0
 Channel = PtyChannel | SocketChannel
 
 
-def device_for(ups: Ups, address: int = 1) -> Megatec | ModbusSlave:
+def device_for(ups: Ups, address: int = 1) -> Device:
     """Return the protocol side that belongs to the kind of `ups`."""
+    if ups.design.kind in DIALECT_KINDS:
+        return VoltronicP(ups) if ups.design.kind == "voltronic" else Dialect(ups)
     if ups.design.kind in MEGATEC_KINDS:
         return Megatec(ups)
+    if ups.design.kind in MAP_KINDS:
+        return ModbusSlave(DeclaredMap(ups, ups.design.kind), address)
     registers = EastRegisters(ups) if ups.design.kind == "east" else InvtRegisters(ups)
     return ModbusSlave(registers, address)
 
@@ -49,7 +56,8 @@ class Simulator:
     """A UPS of `kind` (designs.DESIGNS) with its wire; it runs once.
 
     link: path of the pty, tcp: port on 127.0.0.1 (0: any, see `tcp_port`), control: path of the steering socket; each may
-    be None. baud: None for the protocol's own speed, 0 for no waiting. speed: simulated seconds per second.
+    be None. baud: None for the protocol's own speed, 0 for no waiting; parity: N, E or O. A client whose port is set up
+    otherwise says so by `client`: a pty cannot tell. speed: simulated seconds per second.
     Raises ValueError for an unknown kind, SimulatorError from `start` and `run` when a path or port cannot be had.
     """
 
@@ -62,6 +70,7 @@ class Simulator:
         control: Path | str | None = None,
         speed: float = 1.0,
         baud: int | None = None,
+        parity: str = "N",
         paced: bool = False,
         phases: int = 1,
         address: int = 1,
@@ -77,6 +86,8 @@ class Simulator:
         self.link = None if link is None else Path(link)
         self._control_path = None if control is None else Path(control)
         self._baud = self.device.baud if baud is None else baud
+        self._parity = parity
+        self.client: Setting | None = None
         self._paced = paced
         self._channels: set[Channel] = set()
         self._tcp_listener: socket.socket | None = None
@@ -228,7 +239,7 @@ class Simulator:
     # ---- the wire
 
     def _new_line(self) -> Line:
-        return Line(self.device, self.wire, self._baud, self._paced, self._advance)
+        return Line(self.device, self.wire, self._baud, self._paced, self._advance, self._parity, lambda: self.client)
 
     def _add(self, channel: Channel) -> None:
         self._channels.add(channel)

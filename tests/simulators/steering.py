@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from .channels import SimulatorError
+from .device import Device
 from .megatec import Megatec
 from .modbus import ModbusSlave
 from .physics import Ups
@@ -90,7 +91,7 @@ def parse_switch(text: str) -> bool:
 class Steering:
     """Carries out steering words on the physics, the line and the host of one simulator."""
 
-    def __init__(self, ups: Ups, device: Megatec | ModbusSlave, wire: WireFaults, host: Host) -> None:
+    def __init__(self, ups: Ups, device: Device, wire: WireFaults, host: Host) -> None:
         self.ups = ups
         self.device = device
         self.wire = wire

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from istars.drivers.item import Command, Family, Fields, Item, Line, Options, Order, Protocol, When
 from istars.drivers.link import Harvest, Link
 from istars.drivers.modbuslink import ModbusLink
 from istars.drivers.textlink import TextLink
-from istars.drivers.transport import Transport, transport_for
+from istars.drivers.transport import NetworkTransport, Transport, transport_for
 from istars.drivers.ups import protocol_named, protocol_names
 from istars.errors import BadAnswer, CommandRefused, LinkError, PortError
 from istars.model import commands
@@ -76,6 +76,11 @@ class Driver:
     def last_seen(self) -> bytes:
         """The last bytes that were on the wire, to show what an unknown device said."""
         return self._link.last_seen
+
+    @property
+    def absent(self) -> Collection[str]:
+        """Names of items that the device said it does not have."""
+        return self._link.absent
 
     def open(self) -> None:
         """Open the port; nothing happens where it is open. Raises PortError."""
@@ -229,7 +234,29 @@ def _link(protocol: Protocol, transport: Transport, options: Options) -> Link:
     line = line_for(protocol, options)
     if protocol.family is Family.MODBUS:
         return ModbusLink(transport, line, protocol.timing, protocol.blocks, options.address)
+    if isinstance(transport, NetworkTransport):
+        return transport.link(protocol.timing, options)
     return TextLink(transport, line, protocol.timing, protocol.items)
+
+
+def transport_of(protocol: Protocol, device: str, options: Options) -> Transport:
+    """The transport to `device` for this protocol; opens nothing.
+
+    Raises PortError for a name that this protocol cannot use.
+    """
+    kind = device.partition(":")[0]
+    wanted = {Family.SNMP: "snmp", Family.NUT: "nut"}.get(protocol.family, "")
+    if wanted or kind in ("snmp", "nut"):
+        if kind != wanted:
+            forms = {"snmp": "snmp:HOST:PORT", "nut": "nut:UPS@HOST:PORT"}
+            raise PortError(
+                "port-missing",
+                f"{protocol.title} needs a port of the form {forms.get(wanted, '/dev/NAME')}, not {device}",
+            )
+        from istars.drivers.network import transport_to
+
+        return transport_to(device)
+    return transport_for(device, line_for(protocol, options))
 
 
 def line_for(protocol: Protocol, options: Options) -> Line:
@@ -258,6 +285,6 @@ def open_driver(protocol: str, device: str, options: Options) -> Driver:
         known = ", ".join(protocol_names())
         raise LinkError("unknown-protocol", f"there is no protocol {protocol!r}; there are: {known}")
     declared = protocol_named(protocol)
-    driver = Driver(declared, transport_for(device, line_for(declared, options)), options)
+    driver = Driver(declared, transport_of(declared, device, options), options)
     driver.open()
     return driver

@@ -33,6 +33,8 @@ class Family(Enum):
 
     TEXT = "text"
     MODBUS = "modbus"
+    SNMP = "snmp"
+    NUT = "nut"
 
 
 class Table(IntEnum):
@@ -69,11 +71,15 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question of a text protocol: what is sent (without terminator) and the shape of its answer, with named groups."""
+    """A question of a text protocol: what is sent (without terminator) and the shape of its answer, with named groups.
+
+    `template` is the picture of the answer (see `columns.py`), where the question was made of one.
+    """
 
     send: bytes
     answer: re.Pattern[bytes]
     when: When = When.EACH_POLL
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,21 @@ class Registers:
 
 
 @dataclass(frozen=True, slots=True)
+class Oid:
+    """Where an item of RFC 1628 is: the object below upsObjects, with its instance; or a whole column of a table."""
+
+    object: str
+    table: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """Where an item of a server of Network UPS Tools is: its variable."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One value of a device.
 
@@ -102,7 +123,7 @@ class Item:
     """
 
     name: str
-    at: Group | Registers
+    at: Group | Registers | Oid | Variable
     decode: Decoder
     when: When = When.EACH_POLL
 
@@ -164,6 +185,10 @@ class Options:
     bytesize: int = 0
     parity: str = ""
     stopbits: int = 0
+    snmp_version: str = "2c"
+    community: str = ""
+    user: str = ""
+    password: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,3 +227,5 @@ class Protocol:
     samples: tuple[Sample, ...] = ()
     remark: str = ""
     source: str = ""
+    signature: tuple[Query, ...] = ()
+    """Questions of a text protocol whose good answers, all of them, tell it from its relatives."""

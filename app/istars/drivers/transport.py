@@ -1,4 +1,4 @@
-"""Ways to reach a device: a serial port (a pty works the same) or a TCP connection to a serial server.
+"""Ways to reach a device: a serial port (a pty works the same), a TCP connection to a serial server, Modbus TCP.
 
 A transport moves bytes and nothing else. It sleeps until there is something worth waking up for: on text lines the kernel
 itself collects a whole line (canonical mode with CR as end of line), on binary lines it waits for the number of bytes expected.
@@ -18,12 +18,15 @@ import socket
 import termios
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import serial
 
-from istars.drivers.item import Line
+from istars.drivers.item import Line, Options, Timing
 from istars.errors import PortError
+
+if TYPE_CHECKING:
+    from istars.drivers.link import Link
 
 CONNECT_S = 5.0
 """Longest wait for a serial server to accept a connection."""
@@ -67,19 +70,40 @@ class Transport(Protocol):
         """Forget everything that has come but was not read."""
 
 
-def transport_for(device: str, line: Line) -> Transport:
-    """The transport that `device` names: a path, or `tcp:host:port`. Opens nothing.
+@runtime_checkable
+class NetworkTransport(Protocol):
+    """A transport whose protocol goes with it: it makes the link of its family."""
 
-    Raises PortError for a name that is neither.
+    def link(self, timing: Timing, options: Options) -> Link:
+        """The link over this transport."""
+
+
+def transport_for(device: str, line: Line) -> Transport:
+    """The transport that `device` names: a path, `tcp:host:port`, or `modbus:host:port`. Opens nothing.
+
+    Raises PortError for a name that is none of these.
     """
     if device.startswith("tcp:"):
-        host, _, port = device[4:].rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise PortError("port-missing", f"{device} is not of the form tcp:HOST:PORT")
-        return TcpTransport(host.strip("[]"), int(port))
+        return TcpTransport(*host_and_port(device))
+    if device.startswith("modbus:"):
+        from istars.drivers.mbap import ModbusTcpTransport
+
+        return ModbusTcpTransport(*host_and_port(device))
     if not device.startswith("/"):
-        raise PortError("port-missing", f"{device or 'an empty name'} is neither a device path nor tcp:HOST:PORT")
+        raise PortError(
+            "port-missing",
+            f"{device or 'an empty name'} is neither a device path nor tcp:HOST:PORT nor modbus:HOST:PORT",
+        )
     return SerialTransport(device, line)
+
+
+def host_and_port(device: str) -> tuple[str, int]:
+    """Host and port of a name such as `tcp:host:port`. Raises PortError for one without them."""
+    kind, _, rest = device.partition(":")
+    host, _, port = rest.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise PortError("port-missing", f"{device} is not of the form {kind}:HOST:PORT")
+    return host.strip("[]"), int(port)
 
 
 class _Descriptor:

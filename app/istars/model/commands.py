@@ -136,6 +136,20 @@ _DECLARED = (
     Command("shutdown.stop", "Cancel the switch-off", "A switch-off that is counting down does not happen."),
     Command("load.off", "Switch off now", "The load loses power at once.", confirm=True, interrupts_load=True),
     Command("load.on", "Switch on", "The load gets power.", confirm=True),
+    *(
+        Command(
+            f"outlet.{group}.load.{state}",
+            f"Switch outlet group {group} {state}",
+            effect,
+            confirm=True,
+            interrupts_load=state == "off",
+        )
+        for group in (1, 2)
+        for state, effect in (
+            ("off", f"What is connected to outlet group {group} loses power at once; the rest keeps it."),
+            ("on", f"What is connected to outlet group {group} gets power."),
+        )
+    ),
     Command(
         "bypass.start",
         "Transfer to bypass",
@@ -151,11 +165,71 @@ _DECLARED = (
         confirm=True,
     ),
     Command(
+        "istars.wake.now",
+        "Wake a computer",
+        "Nothing happens to the load.",
+        (Argument("computer", "Number", "", 1, 8, 1),),
+        target="notifier",
+    ),
+    Command(
+        "istars.notify.test",
+        "Send a test message",
+        "Nothing happens to the load.",
+        (Argument("endpoint", "Channel"), Argument("address", "Recipient")),
+        target="notifier",
+    ),
+    Command(
+        "istars.link.detect",
+        "Find out what the UPS speaks",
+        "Nothing happens to the load. The UPS is only asked; for some seconds its readings are not renewed.",
+        (Argument("device", "Port"),),
+    ),
+    Command(
+        "istars.map.keep",
+        "Try a register map and keep it",
+        "Nothing happens to the load. The map is kept if the device on the port answers by it.",
+        (Argument("name", "Name"),),
+        permission=Permission.ADMINISTRATOR,
+    ),
+    Command(
         "istars.alarm.acknowledge",
         "Acknowledge an alarm",
         "The alarm stays until its cause is gone.",
         (Argument("alarm", "Alarm"), Argument("note", "Note")),
         target="core",
+    ),
+    Command(
+        "istars.trap.test",
+        "Send a test trap",
+        "Nothing happens to the load.",
+        (Argument("recipient", "Recipient", "", 1, 8),),
+        target="snmpd",
+    ),
+    Command(
+        "istars.firmware.install",
+        "Install firmware",
+        "The load stays powered. The card writes the new firmware beside the old one and restarts into it.",
+        (Argument("version", "Version"), Argument("downgrade", "Also an older version", "", 0, 1, 0)),
+        permission=Permission.ADMINISTRATOR,
+        confirm=True,
+    ),
+    Command(
+        "istars.firmware.discard",
+        "Remove the update file",
+        "Nothing happens to the load.",
+        permission=Permission.ADMINISTRATOR,
+    ),
+    Command(
+        "istars.firmware.look",
+        "Ask for new firmware",
+        "Nothing happens to the load.",
+        permission=Permission.ADMINISTRATOR,
+    ),
+    Command(
+        "istars.firmware.download",
+        "Download new firmware",
+        "Nothing happens to the load; nothing is installed.",
+        permission=Permission.ADMINISTRATOR,
     ),
     Command(
         "istars.records.clear",

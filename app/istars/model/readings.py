@@ -7,14 +7,27 @@ Units are theirs too: V, A, Hz, %, °C, VA, W, var, seconds. A name with `{phase
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from types import MappingProxyType
 
 from istars.errors import UnknownName
+from istars.model.card_readings import CARD
+from istars.model.declare import Counterpart, Kind, Reading, Value, number, state, text, volts
 
-Value = float | int | str
-"""What a reading can be. Numbers are finite; text is printable."""
+__all__ = [
+    "MINUS",
+    "NO_VALUE",
+    "PHASES",
+    "READINGS",
+    "STATUS_TOKENS",
+    "Counterpart",
+    "Kind",
+    "Reading",
+    "Value",
+    "format_number",
+    "format_value",
+    "reading",
+]
 
 MINUS = "\u2212"
 NO_VALUE = "\u2013"
@@ -43,73 +56,6 @@ STATUS_TOKENS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Tokens of `ups.status` in the order in which they stand there. OL and OB describe the input line only."""
-
-
-class Kind(Enum):
-    """What a value looks like."""
-
-    NUMBER = "number"
-    TEXT = "text"
-    TOKENS = "tokens"
-    CHOICE = "choice"
-
-
-@dataclass(frozen=True, slots=True)
-class Counterpart:
-    """The object of RFC 1628 (UPS-MIB) with the same quantity: `object` below 1.3.6.1.2.1.33.1, MIB value = ours x factor."""
-
-    object: str
-    factor: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Declaration of one reading.
-
-    `low` and `high` are the limits of the plausible: a value outside is an error of the wire, not a state of the UPS.
-    `discrete` readings are states: each change is kept in order, so that none is missed between two looks.
-    """
-
-    name: str
-    label: str
-    kind: Kind = Kind.NUMBER
-    unit: str = ""
-    precision: int = 0
-    low: float | None = None
-    high: float | None = None
-    discrete: bool = False
-    values: Mapping[str, str] = field(default_factory=dict)
-    rfc1628: Counterpart | None = None
-
-    def plausible(self, value: Value) -> bool:
-        """Whether `value` can be true at all."""
-        if self.kind is not Kind.NUMBER:
-            return isinstance(value, str)
-        if isinstance(value, str) or value != value:
-            return False
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
-
-
-def volts(name: str, label: str, high: float = 1000, precision: int = 1, mib: Counterpart | None = None) -> Reading:
-    """Declare a voltage; alternating voltages are never negative."""
-    return Reading(name, label, unit="V", precision=precision, low=0, high=high, rfc1628=mib)
-
-
-def number(
-    name: str, label: str, unit: str, precision: int, low: float, high: float, mib: Counterpart | None = None
-) -> Reading:
-    """Declare any other number."""
-    return Reading(name, label, unit=unit, precision=precision, low=low, high=high, rfc1628=mib)
-
-
-def text(name: str, label: str, mib: Counterpart | None = None) -> Reading:
-    """Declare a text that rarely changes, such as an identity."""
-    return Reading(name, label, kind=Kind.TEXT, rfc1628=mib)
-
-
-def state(name: str, label: str, values: Mapping[str, str], kind: Kind = Kind.CHOICE) -> Reading:
-    """Declare a state with the words that show it."""
-    return Reading(name, label, kind=kind, discrete=True, values=values)
 
 
 def _per_phase(template: Reading) -> Iterator[Reading]:
@@ -157,8 +103,11 @@ _UPS = (
     number("ups.realpower", "Active power", "W", 0, 0, 2_000_000, Counterpart("4.4.1.4.1")),
     number("istars.ups.reactivepower", "Reactive power", "var", 0, -2_000_000, 2_000_000),
     number("ups.power.nominal", "Rated power", "VA", 0, 0, 2_000_000, Counterpart("9.5.0")),
+    number("ups.realpower.nominal", "Rated active power", "W", 0, 0, 2_000_000, Counterpart("9.6.0")),
     number("ups.timer.shutdown", "Switches off in", "s", 0, -1, 1_000_000, Counterpart("8.2.0")),
     number("ups.timer.start", "Switches on in", "s", 0, -1, 100_000_000, Counterpart("8.3.0")),
+    state("outlet.1.status", "Outlet group 1", {"on": "On", "off": "Off"}),
+    state("outlet.2.status", "Outlet group 2", {"on": "On", "off": "Off"}),
     number("istars.ups.rundays", "Days in service", "d", 0, 0, 65535),
     number("istars.ups.runweeks", "Weeks in service", "weeks", 0, 0, 65535),
     text("ups.firmware", "UPS firmware", Counterpart("1.3.0")),
@@ -172,6 +121,8 @@ _INPUT = (
     volts("input.voltage", "Mains voltage", mib=Counterpart("3.3.1.3.1")),
     volts("input.voltage.fault", "Voltage at the last transfer"),
     volts("input.voltage.nominal", "Rated mains voltage", mib=Counterpart("9.1.0")),
+    volts("input.transfer.low", "Lowest mains voltage accepted", mib=Counterpart("9.9.0")),
+    volts("input.transfer.high", "Highest mains voltage accepted", mib=Counterpart("9.10.0")),
     number("input.current", "Mains current", "A", 1, 0, 5000, Counterpart("3.3.1.4.1", 10)),
     number("input.current.nominal", "Rated current", "A", 0, 0, 5000),
     number("input.frequency", "Mains frequency", "Hz", 1, 0, 100, Counterpart("3.3.1.2.1", 10)),
@@ -201,6 +152,7 @@ _OUTPUT = (
     volts("output.voltage", "Output voltage", mib=Counterpart("4.4.1.2.1")),
     volts("output.voltage.nominal", "Rated output voltage", mib=Counterpart("9.3.0")),
     number("output.current", "Output current", "A", 1, 0, 5000, Counterpart("4.4.1.3.1", 10)),
+    number("output.current.nominal", "Rated output current", "A", 0, 0, 5000),
     number("output.frequency", "Output frequency", "Hz", 1, 0, 100, Counterpart("4.2.0", 10)),
     number("output.frequency.nominal", "Rated output frequency", "Hz", 1, 0, 100, Counterpart("9.4.0", 10)),
     number("istars.output.powerfactor", "Output power factor", "", 2, -1, 1),
@@ -232,6 +184,7 @@ _BATTERY = (
     number("battery.temperature", "Battery temperature", "°C", 1, -40, 150, Counterpart("2.7.0")),
     volts("istars.battery.negative.voltage", "Battery voltage, negative string"),
     number("istars.battery.negative.current", "Battery current, negative string", "A", 1, -5000, 5000),
+    number("battery.packs", "Battery packs", "", 0, 0, 1000),
     number("istars.battery.blocks", "Battery blocks", "", 0, 0, 10_000),
     volts("istars.battery.float.voltage.cell", "Float voltage per cell", high=5, precision=2),
     volts("istars.battery.boost.voltage.cell", "Boost voltage per cell", high=5, precision=2),
@@ -268,58 +221,10 @@ _PARTS = (
     number("ambient.humidity", "Room humidity", "%", 0, 0, 100),
 )
 
-_LINK = (
-    state("istars.link.state", "Link to the UPS", {"ok": "Connected", "lost": "Lost"}),
-    state(
-        "istars.link.reason",
-        "Reason",
-        {
-            "": "",
-            "no-answer": "The UPS does not answer",
-            "bad-answer": "What the UPS answers is not this protocol",
-            "port-missing": "The port does not exist",
-            "permission": "The card may not use the port",
-            "port-busy": "Another program uses the port",
-            "unknown-protocol": "The protocol is not known",
-            "refused": "The serial server refuses the connection",
-        },
-    ),
-    text("istars.link.detail", "Detail"),
-    text("istars.link.protocol", "Protocol"),
-    text("istars.link.device", "Port"),
-    # a JSON object of names and titles: who offers a choice of protocols need not load the drivers
-    text("istars.link.protocols", "Protocols that the card knows"),
-    state(
-        "istars.accounts.state",
-        "User accounts",
-        {"good": "Good", "restored": "Restored from the last good copy", "closed": "Damaged; nobody can sign in"},
-    ),
-)
-
-_SYSTEM = (
-    state(
-        "istars.clock.state",
-        "Clock of the card",
-        {
-            "synchronised": "Synchronised",
-            "searching": "No time server answers yet",
-            "stopped": "The time service does not run",
-            "manual": "Set by hand",
-            "foreign": "Kept by the operating system of this machine",
-        },
-    ),
-    text("istars.clock.server", "Time server"),
-    number("istars.clock.offset", "Clock behind the time servers", "ms", 1, -1e15, 1e15),
-    text("istars.clock.updated", "Clock last compared"),
-    number("istars.clock.reachable", "Time servers that answer", "", 0, 0, 100),
-    text("istars.clock.detail", "Detail of the clock"),
-    text("istars.restart.next", "Next scheduled restart"),
-)
-
 
 def _all() -> Iterator[Reading]:
     """Every declaration, phases written out."""
-    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, _LINK, _SYSTEM):
+    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, *CARD):
         for item in group:
             if "{phase}" in item.name:
                 yield from _per_phase(item)

@@ -16,7 +16,8 @@ def replace(path: Path, content: bytes, mode: int = 0o640) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        # root writes in folders that other accounts of the card may write in too: no link of theirs leads elsewhere
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
         with os.fdopen(descriptor, "wb") as out:
             out.write(content)
             out.flush()
@@ -43,7 +44,8 @@ def locked(path: Path) -> Iterator[None]:
 
     The kernel frees it when its holder ends, however that happens. Raises OSError where it cannot be made.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    # only for reading: whoever made it may have been another account of the card
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o660)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -18,6 +18,11 @@ def root() -> Path:
     return Path(os.environ.get("ISTARS_ROOT") or "/")
 
 
+def is_card() -> bool:
+    """Whether this instance is the machine itself, not a folder on somebody's."""
+    return root() == Path("/")
+
+
 def run_dir() -> Path:
     """Memory-backed: lives until the machine stops."""
     return root() / "run" / "istars"
@@ -43,6 +48,11 @@ def archive_db() -> Path:
     return data_dir() / "archive.db"
 
 
+def outbox_db() -> Path:
+    """Messages on their way to people (`store/outbox.py`)."""
+    return data_dir() / "outbox.db"
+
+
 def accounts_db() -> Path:
     """Users and tokens (`store/accounts.py`)."""
     return data_dir() / "accounts.db"
@@ -53,10 +63,65 @@ def settings_file() -> Path:
     return data_dir() / "system_config.csv"
 
 
+def battery_file() -> Path:
+    """What was learned of the battery, and its tests (`store/battery.py`)."""
+    return data_dir() / "battery.json"
+
+
+def maps_dir() -> Path:
+    """Register maps that the owner brought (`drivers/maps.py`)."""
+    return data_dir() / "maps"
+
+
+def detection_file() -> Path:
+    """How the last search for the protocol went (`store/detection.py`)."""
+    return run_dir() / "detection.json"
+
+
+def offered_dir() -> Path:
+    """Register maps that were brought and not yet tried (`store/maps.py`)."""
+    return run_dir() / "maps"
+
+
+def update_dir() -> Path:
+    """Firmware that somebody brought, and what became of it (`store/firmware.py`)."""
+    return data_dir() / "update"
+
+
+def firmware_status() -> Path:
+    """What the updater says at this moment, as JSON; in memory."""
+    return run_dir() / "firmware.json"
+
+
+def board_file() -> Path:
+    """What the board is and which device has which name (`platform/board.py`)."""
+    return root() / "etc" / "istars" / "board.json"
+
+
+def os_release() -> Path:
+    """Name and version of the firmware that runs; os-release(5)."""
+    return root() / "etc" / "os-release"
+
+
+def rauc_config() -> Path:
+    """Slots and keys, as the program rauc reads them."""
+    return root() / "etc" / "rauc" / "system.conf"
+
+
+def rauc_keyring() -> Path:
+    """Who may sign firmware for this card, where there is no configuration that says so."""
+    return root() / "etc" / "rauc" / "keyring.pem"
+
+
+def kernel_line() -> Path:
+    """What the boot loader told the kernel."""
+    return root() / "proc" / "cmdline"
+
+
 def make_dirs() -> None:
-    """Create the folders of this instance, closed to other users.
+    """Create the folders of this instance, closed to all but their group.
 
     Raises OSError where that is not possible.
     """
-    for folder in (run_dir(), wake_dir(), data_dir()):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    for folder in (run_dir(), wake_dir(), offered_dir(), data_dir()):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o770)

@@ -1,12 +1,15 @@
-"""What the card does around supervisord."""
+"""What the card does around supervisord. `python -m istars.platform.supervisor` becomes the supervisord of the card."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import sys
+import threading
 import time
 from pathlib import Path
 
+from istars.platform import paths
 from istars.platform.programs import ProgramFailed
 
 LOOK_EVERY_S = 0.01
@@ -48,3 +51,16 @@ def end(control: Path, program: str) -> None:
         raise ProgramFailed(f"the supervisor does not restart the programs: {error}") from error
     finally:
         transport.close()
+
+
+def main() -> None:
+    """Run supervisord in this process until it is told to stop."""
+    from supervisor import supervisord
+
+    threading.Thread(target=hurry, args=(paths.run_dir() / "supervisor.sock",), daemon=True).start()
+    sys.argv = ["supervisord", "-n", "-c", str(paths.root() / "etc" / "supervisord.conf")]
+    supervisord.main()
+
+
+if __name__ == "__main__":
+    main()

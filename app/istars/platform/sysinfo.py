@@ -131,6 +131,31 @@ def _interface(name: str) -> Interface:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """What the kernel counts of an interface; `statistics` by its names (`rx_bytes`), `enabled` is what somebody set."""
+
+    interface: Interface
+    index: int
+    mtu: int
+    enabled: bool
+    carrier: bool
+    statistics: dict[str, int]
+
+
+def link(interface: Interface) -> Link | None:
+    """Counters of an interface; None where it is gone."""
+    base = f"sys/class/net/{interface.name}"
+    index, flags = _text(f"{base}/ifindex"), _text(f"{base}/flags")
+    if not index.isdigit():
+        return None
+    names = ("rx_bytes", "rx_packets", "rx_dropped", "rx_errors", "tx_bytes", "tx_packets", "tx_dropped", "tx_errors")
+    statistics = {name: int(_text(f"{base}/statistics/{name}") or 0) for name in names}
+    enabled = bool(int(flags or "0", 16) & 1)
+    mtu = int(_text(f"{base}/mtu") or 0)
+    return Link(interface, int(index), mtu, enabled, _text(f"{base}/carrier") == "1", statistics)
+
+
+@dataclass(frozen=True, slots=True)
 class _Route:
     """A line of /proc/net/route; addresses as numbers."""
 

@@ -122,6 +122,18 @@ def clock_lost() -> Test:
     return Test(test)
 
 
+def trouble(name: str) -> Test:
+    """A reading that says in words what is wrong, and is empty while nothing is."""
+
+    def test(view: View) -> bool | None:
+        found = view.readings.get(name)
+        if found:
+            view.args.update(reason=found)
+        return None if found is None else bool(found)
+
+    return Test(test)
+
+
 def any_of(*tests: Test) -> Test:
     """At least one holds. Unknown only if none holds and one of them cannot be known."""
 
@@ -241,6 +253,9 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("RECORDS_DAMAGED", fact("RECORDS_DAMAGED")),
     Condition("SETTINGS_DAMAGED", fact("SETTINGS_DAMAGED")),
     Condition("ACCOUNTS_DAMAGED", equals("istars.accounts.state", "restored", "closed")),
+    # One failure may be a server that restarts.
+    Condition("MAIL_FAIL", trouble("istars.mail.trouble"), 60),
+    Condition("SMS_FAIL", trouble("istars.sms.trouble"), 60),
     Condition("WORKER_FAILED", fact("WORKER_FAILED")),
 )  # fmt: skip
 """Every alarm that this card raises, in the order of the catalogue."""

@@ -14,6 +14,7 @@ Setting = str | int | float | bool
 """The value of an option. A list is one text, its items separated by commas."""
 
 TEXT_LIMIT = 200
+LIST_LIMIT = 2_000
 DECIMALS = 6
 LARGEST = 10**15
 SWITCH = {"on": True, "off": False}
@@ -28,6 +29,8 @@ class Type(Enum):
     SWITCH = "on or off"
     CHOICE = "choice"
     HOST = "host name or address"
+    ADDRESS = "IP address"
+    ADDRESSES = "list of address patterns"
     MAIL = "e-mail address"
     ZONE = "time zone"
     SECRET = "secret"  # noqa: S105 - a kind of option, not one of them
@@ -98,7 +101,7 @@ class Field:
 
     def _value(self, text: str) -> Setting:
         """As `parse`; raises ValueError with the reason alone."""
-        texts.check_line(text, TEXT_LIMIT)
+        texts.check_line(text, LIST_LIMIT if self.type is Type.LIST else TEXT_LIMIT)
         if self.type is Type.SECRET:
             self._check_text(text)
             return text
@@ -112,6 +115,8 @@ class Field:
                 return SWITCH[text]
             case Type.LIST:
                 return self._list(text)
+            case Type.ADDRESSES:
+                return texts.patterns(text)
         self._check_text(text)
         return text
 
@@ -148,7 +153,8 @@ class Field:
         if text and check is not None and not check(text):
             raise ValueError(f"{text!r} is not a {self.type.value}")
         if self.pattern is not None and not re.fullmatch(self.pattern, text):
-            raise ValueError(f"{text!r} is not allowed here. {self.help}".strip())
+            said = "what was typed" if self.secret else repr(text)
+            raise ValueError(f"{said} is not allowed here. {self.help}".strip())
 
     def format(self, value: Setting) -> str:
         """`value` as it stands in the file."""
@@ -161,6 +167,7 @@ class Field:
 
 CHECKS: Mapping[Type, Callable[[str], bool]] = {
     Type.HOST: texts.is_host,
+    Type.ADDRESS: texts.is_address,
     Type.MAIL: texts.is_mail,
     Type.ZONE: texts.is_zone,
 }

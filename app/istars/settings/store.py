@@ -22,7 +22,12 @@ from istars.settings.field import Setting
 
 log = logging.getLogger(__name__)
 
-ENVIRONMENT = {"UPS": "ups.device", "UPS_PROTOCOL": "ups.protocol", "ISTARS_WEB_HTTP": "web.http"}
+ENVIRONMENT = {
+    "UPS": "ups.device",
+    "UPS_PROTOCOL": "ups.protocol",
+    "ISTARS_WEB_HTTP": "web.http",
+    "SNMP_PORT": "snmp.port",
+}
 """Variables that take precedence over the file, for a card that runs on a developer's machine."""
 
 

@@ -43,6 +43,25 @@ def is_host(text: str) -> bool:
     return "%" not in text
 
 
+def is_address(text: str) -> bool:
+    """Whether `text` is an IPv4 or IPv6 address."""
+    from istars.settings import addresses  # see check_line()
+
+    return "%" not in text and addresses.address_of(text) is not None
+
+
+def patterns(text: str) -> str:
+    """Address patterns in their usual form. Raises ValueError with the reason."""
+    if not text:
+        return ""
+    from istars.settings import addresses  # see check_line()
+
+    try:
+        return ", ".join(map(str, addresses.parse(text)))
+    except addresses.BadPattern as error:
+        raise ValueError(str(error)) from None
+
+
 def is_mail(text: str) -> bool:
     """Whether `text` is an e-mail address as people have them: no comments, no quotes."""
     name, sign, host = text.rpartition("@")

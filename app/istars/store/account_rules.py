@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from istars.errors import IStarsError
 from istars.model.commands import Permission
-from istars.store import addresses
-from istars.store.addresses import BadPattern, Pattern
+from istars.settings import addresses
+from istars.settings.addresses import BadPattern, Pattern
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from istars.model.commands import Permission
 from istars.platform import clock
-from istars.store import addresses
+from istars.settings import addresses
+from istars.settings.addresses import Pattern
 from istars.store.account_rules import (
     CONSOLE,
     AccountRefused,
@@ -31,7 +32,6 @@ from istars.store.account_rules import (
     valid_patterns,
     valid_permission,
 )
-from istars.store.addresses import Pattern
 from istars.store.database import Database, StoreDamaged
 from istars.store.guarded import GuardedDatabase
 from istars.store.tokens import Tokens

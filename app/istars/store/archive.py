@@ -65,6 +65,10 @@ class Archive(Database):
             db.executemany("INSERT INTO active_alarm VALUES (?, ?)", [(key, json.dumps(body)) for key, body in active])
             db.execute("DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?", (EVENTS_KEPT,))
 
+    def newest(self) -> int:
+        """The id of the last event; 0 where there is none."""
+        return int(self.rows("SELECT coalesce(max(id), 0) FROM event")[0][0])
+
     def clear(self) -> None:
         """Forget all events. Their numbers are not given again."""
         with self.transaction() as db:

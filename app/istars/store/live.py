@@ -111,6 +111,16 @@ class LiveTable(CommandRows, AlarmRows, Database):
         """A number that grows whenever a value, an alarm or a command changed; not when only `expires` moved."""
         return int(self._meta("sequence"))
 
+    def mark(self, name: str) -> int | None:
+        """A number that a worker has kept here for its next start; None where it has not, such as after the machine stopped."""
+        found = self.rows("SELECT value FROM meta WHERE key = ?", (f"mark.{name}",))
+        return int(found[0][0]) if found else None
+
+    def set_mark(self, name: str, value: int) -> None:
+        """Keep a number for the next start of a worker."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"mark.{name}", value))
+
     def _meta(self, key: str) -> str:
         found = self.rows("SELECT value FROM meta WHERE key = ?", (key,))
         if not found:
@@ -219,6 +229,11 @@ class LiveTable(CommandRows, AlarmRows, Database):
             row[0]: LiveReading(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]))
             for row in self.rows("SELECT name, value, at, expires, changed_at, source, estimated FROM reading")
         }
+
+    def touch(self) -> None:
+        """Tell readers that something has changed which they show beside what stands in this table."""
+        with self.transaction() as db:
+            self._bump(db)
 
     def changes(self, after: int) -> list[Change]:
         """Changes of discrete readings with an id above `after`, in order."""

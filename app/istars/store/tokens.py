@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from istars.model.commands import Permission
 from istars.platform import clock
-from istars.store import addresses
+from istars.settings import addresses
+from istars.settings.addresses import Pattern
 from istars.store.account_rules import (
     AccountRefused,
     kept_patterns,
@@ -19,7 +20,6 @@ from istars.store.account_rules import (
     valid_patterns,
     valid_permission,
 )
-from istars.store.addresses import Pattern
 from istars.store.guarded import GuardedDatabase
 
 TOKEN_SIGN = "ist_"  # noqa: S105 - what every token starts with, so that scanners for leaked secrets know it

@@ -23,7 +23,13 @@ Choices = Sequence[tuple[str, str]]
 
 SEEN = "seen"
 STORED = "One is stored; leave the field empty to keep it."
-WORKERS = {"upslink": "the link to the UPS", "core": "the alarm rules", "system": "the card's operating system"}
+WORKERS = {
+    "upslink": "the link to the UPS",
+    "core": "the alarm rules",
+    "system": "the card's operating system",
+    "snmpd": "the SNMP agent",
+    "modem": "the GSM modem",
+}
 """Worker to what it is for the people who read the pages."""
 
 

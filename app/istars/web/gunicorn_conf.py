@@ -5,8 +5,8 @@ there twice. Nothing of the program is imported here: gunicorn's parent only wat
 
     HTTP_PORT             port, 8080 without it
     HTTPS_PORT            port with encryption (platform/tls.py); without it there is none, as where a proxy does that
-    ISTARS_HTTP_BIND      address, 127.0.0.1 without it
-    ISTARS_HTTP_PROXY     1: believe what the proxy in front says about address and scheme
+    ISTARS_HTTP_BIND      address, 127.0.0.1 without it; `unix:PATH` is a socket instead of a port, for a proxy on this machine
+    ISTARS_HTTP_PROXY     1: believe what the proxy in front says about address and scheme; it encrypts with our certificate
     ISTARS_HTTP_PRELOAD   1: build the app in the parent too
 """
 
@@ -34,7 +34,8 @@ def shown(address: tuple[str, int]) -> str:
     return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
 
 
-bind = [shown(_address), *([shown(_encrypted)] if _encrypted[1] else [])]
+_unix = _host.startswith("unix:")
+bind = [_host] if _unix else [shown(_address), *([shown(_encrypted)] if _encrypted[1] else [])]
 workers = 1
 threads = 8
 worker_connections = 100
@@ -74,9 +75,11 @@ logconfig_dict: dict[str, Any] = {
 
 def on_starting(_server: object) -> None:
     """Before the ports are opened: see that they can be had, and that there is a certificate."""
-    wait_for(_address)
+    if not _unix:
+        wait_for(_address)
     if _encrypted[1]:
         wait_for(_encrypted)
+    if _encrypted[1] or os.environ.get("ISTARS_HTTP_PROXY") == "1":
         tls.ensure(sysinfo.host_name(), sysinfo.addresses())
 
 

@@ -14,6 +14,7 @@ from istars import __version__
 from istars.model.readings import READINGS
 from istars.settings.field import TEXT_LIMIT, Field, Type
 from istars.settings.groups import FIELDS
+from istars.store import firmware
 from istars.web.api import EVENTS_LIMIT, EVENTS_USUAL, LARGEST_ID, NOTE_LENGTH
 from istars.web.orders import OWN
 
@@ -74,7 +75,7 @@ def operation(
 ) -> Schema:
     """One method of a path. `access` is the permission that a token needs, empty for everybody."""
     words = {400: "Bad request", 401: "Not signed in", 403: "Not permitted", 404: "Not there", 409: "Refused",
-             413: "Too large", 503: "Cannot be read or written at the moment"}  # fmt: skip
+             413: "Too large", 422: "Refused", 503: "Cannot be read or written at the moment"}  # fmt: skip
     usual = (401, 403, 503) if access else ()
     answers: Schema = {"200": {"description": "Done", "content": content(answer)}}
     for status in sorted({*errors, *usual}):
@@ -270,13 +271,58 @@ def settings_paths() -> Schema:
     }
 
 
+def firmware_paths() -> Schema:
+    """The update of the firmware."""
+    maybe_record = maybe(ANYTHING)
+    status = record(
+        state={"type": "string", "enum": [*firmware.STATES]},
+        reason=TEXT,
+        progress=WHOLE,
+        text=TEXT,
+        version=TEXT,
+        board=TEXT,
+        compatible=TEXT,
+        slot=TEXT,
+        confirmed=YES_OR_NO,
+        rauc=YES_OR_NO,
+        running=YES_OR_NO,
+        package=maybe_record,
+        update=maybe_record,
+        offered=maybe_record,
+        slots=rows(ANYTHING),
+        history=rows(ANYTHING),
+        asked_at=NUMBER,
+        online_problem=TEXT,
+        online=TEXT,
+    )
+    told = record(state=TEXT, message=TEXT)
+    who = "administrate the card"
+    send = operation("Bring iStars.tar.gz", record(state=TEXT, version=TEXT), (409, 413, 422), access=who)
+    send["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
+    wanted = record(("version", "downgrade"), version=TEXT, downgrade=YES_OR_NO)
+    return {
+        "/api/v1/firmware": {"get": operation("What runs, and how far an update came", status)},
+        "/api/v1/firmware/package": {
+            "put": send,
+            "delete": operation("Forget what was brought", told, (409,), access=who),
+        },
+        "/api/v1/firmware/install": {
+            "post": operation(
+                "Install what was checked", told, (400, 409, 413), body=wanted, body_required=False, access=who
+            )
+        },
+        "/api/v1/firmware/check": {"post": operation("Ask the channel", told, (409,), access=who)},
+        "/api/v1/firmware/download": {"post": operation("Fetch from the channel", told, (409,), access=who)},
+    }
+
+
 @cache
 def document() -> Schema:
     """The whole description."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "iStars", "version": __version__, "license": {"name": "Apache-2.0"}},
-        "paths": {**state_paths(), **commands_paths(), **settings_paths()},
+        "paths": {**state_paths(), **commands_paths(), **settings_paths(), **firmware_paths()},
         "components": {
             "schemas": schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},

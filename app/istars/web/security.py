@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, g, jsonify, redirect, render_template, request, url_for
-from flask_wtf.csrf import CSRFError, CSRFProtect
+from flask_wtf.csrf import CSRFError, CSRFProtect, validate_csrf
 from jinja2 import TemplateError
 from werkzeug.exceptions import HTTPException
+from wtforms import ValidationError
 
 from istars.errors import StoreError
 from istars.model.commands import Permission
@@ -47,7 +48,8 @@ WORDS = {
     403: ("forbidden", "You do not have the permission for this."),
     404: ("not-found", "There is nothing at this address."),
     405: ("method-not-allowed", "This cannot be done at this address."),
-    413: ("too-large", "What was sent is too large."),
+    413: ("too-large", "What was sent is larger than the card takes here."),
+    422: ("refused", "The card does not take what was sent."),
     415: ("wrong-type", "What was sent is not in a form that the card reads here."),
     500: ("internal-error", "Something went wrong inside the card. It stands in the card's log. Try again."),
     503: ("unavailable", "The card cannot read its records at the moment."),
@@ -65,6 +67,7 @@ class Access:
     permission: Permission | None = None
     before_change: bool = False
     body_limit: int = BODY_LIMIT
+    stream_limit: int = 0
 
 
 def access_of(view: Callable[..., Any]) -> Access:
@@ -97,6 +100,15 @@ def requires(permission: str) -> Callable[[View], View]:
 def takes_up_to(size: int) -> Callable[[View], View]:
     """Read a body of at most `size` bytes, of whoever may use the view."""
     return lambda view: _mark(view, body_limit=size)
+
+
+def streams(limit: int) -> Callable[[View], View]:
+    """Take a body of up to `limit` bytes, which the view reads as it comes in: nobody else may touch it.
+
+    The token of our forms stands in the header X-CSRFToken, or in the query where a form without script sends the body: so
+    nothing of it is read before it is known that its sender may send it.
+    """
+    return lambda view: _mark(view, stream_limit=limit)
 
 
 def wants_data() -> bool:
@@ -164,9 +176,11 @@ def _guard() -> Any:
         return None
     access = access_of(current_app.view_functions[request.endpoint])
     unsafe = request.method not in SAFE_METHODS
+    if access.stream_limit:
+        request.max_content_length = access.stream_limit
     if access.public:
         if unsafe:
-            _check_form()
+            _check_form(access)
         return None
     person = session.person()
     if person is None:
@@ -181,16 +195,22 @@ def _guard() -> Any:
         # Werkzeug counts the part of a file that it is just reading, 64 kB, as a field of the form
         request.max_form_memory_size = 3 * BODY_LIMIT
     if unsafe and not person.by_token:
-        _check_form()
+        _check_form(access)
     if person.secret and (unsafe or not wants_data()):
         store().sessions.note_use(person.secret)
     return None
 
 
-def _check_form() -> None:
+def _check_form(access: Access) -> None:
     """Raise CSRFError for a request that another site made the browser send."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise CSRFError("sent by another site")
+    if access.stream_limit:
+        try:
+            validate_csrf(request.headers.get("X-CSRFToken") or request.args.get("csrf_token"))
+        except ValidationError as error:
+            raise CSRFError(str(error)) from None
+        return
     guard: CSRFProtect = current_app.extensions["csrf"]
     guard.protect()
 
@@ -240,6 +260,8 @@ def _on_http_error(error: HTTPException) -> Any:
         message = f"What was sent is larger than {(request.max_content_length or BODY_LIMIT) // 1024} kB."
     elif status == 400 and error.description:
         message = str(error.description)
+    elif status == 413 and request.max_content_length:
+        message = f"What was sent is larger than {request.max_content_length // 1024} kB."
     response = refuse(status, code, message)
     allowed = getattr(error, "valid_methods", None)
     if allowed:

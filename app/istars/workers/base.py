@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 5.0
 
+FAMILY = ("upslink", "core", "notifier", "modem", "snmpd", "web", "updater", "system")
+"""The workers of a card; `rootfs/etc/supervisord.conf` starts them."""
+
 
 class Program(Protocol):
     """What can be a process of its own: it runs until it is told to stop."""
@@ -51,6 +54,10 @@ class Worker(abc.ABC):
     def turn(self) -> float:
         """Do what is due and answer the boottime of the next look. Called again earlier when somebody nudges."""
 
+    def wait(self, bell: wake.Bell, timeout_s: float) -> None:
+        """Wait until nudged, at most `timeout_s`. Those who serve others in between do it here."""
+        bell.wait(timeout_s)
+
     def end(self) -> None:  # noqa: B027
         """Called once when the worker is told to stop."""
 
@@ -64,7 +71,7 @@ class Worker(abc.ABC):
                 self._sign_of_life()
                 due = self.turn()
                 self._keep_zone()
-                bell.wait(min(due, self._next_heartbeat) - clock.boottime() if not self.stopping else 0.0)
+                self.wait(bell, min(due, self._next_heartbeat) - clock.boottime() if not self.stopping else 0.0)
             self.end()
         bell.close()
         self.live.close()

@@ -13,12 +13,13 @@ from istars.model.readings import format_value
 from istars.platform import clock
 from istars.rules.conditions import Arguments
 from istars.rules.engine import Moment, Rules
+from istars.store import wake
 from istars.store.archive import Event
 from istars.store.database import StoreDamaged
 from istars.store.live import LiveReading
 from istars.store.live_alarms import LiveAlarm, Step
 from istars.store.live_commands import LiveCommand
-from istars.workers.base import HEARTBEAT_S, Worker
+from istars.workers.base import FAMILY, HEARTBEAT_S, Worker
 from istars.workers.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 HANGS_AFTER_S = 20.0
 CLOCK_STEP_S = 2.0
-WATCHED = ("upslink", "web", "system")
+WATCHED = tuple(worker for worker in FAMILY if worker != "core")
+TOLD = ("snmpd",)
+"""Workers that tell others of events."""
 ACKNOWLEDGE = "istars.alarm.acknowledge"
 CLEAR_RECORDS = "istars.records.clear"
 
@@ -88,6 +91,9 @@ class Core(Worker):
             if step.cursor is not None:
                 self.cursor = step.cursor
         self._flush()
+        if step.events:
+            for worker in TOLD:
+                wake.nudge(worker)
         return moment.at + LOOK_S
 
     def end(self) -> None:

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from istars.platform import clock
+from istars.platform import accounts, clock, paths
 from istars.workers.base import Program
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,9 @@ PR_SET_PDEATHSIG = 1
 STABLE_S = 10.0
 LONGEST_PAUSE_S = 2.0
 STOP_S = 5.0
+
+ACCOUNTS = {"upslink": "io", "modem": "io", "core": "app", "notifier": "app", "snmpd": "app", "web": "web"}
+"""Worker to the account that it runs as on the card. The others stay root."""
 
 Maker = Callable[[], Program]
 
@@ -83,6 +86,9 @@ class Nursery:
             return
         status = 1
         try:
+            if paths.is_card() and child.name in ACCOUNTS:
+                accounts.become(ACCOUNTS[child.name])
+            # after the change of account, which makes the kernel forget it
             _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
             _prctl(PR_SET_NAME, f"istars:{child.name}".encode())
             signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)

@@ -7,6 +7,7 @@ import logging
 
 from istars.platform import clock, paths
 from istars.rules.conditions import Arguments
+from istars.store import wake
 from istars.store.archive import Archive
 from istars.store.database import StoreDamaged, StoreFull, set_aside
 from istars.store.live import LiveTable
@@ -96,6 +97,7 @@ class Recorder:
         self.facts.pop("STORAGE_FULL", None)
         if events:
             live.forget_pending(events[-1].id)
+            wake.nudge("notifier")
 
     def clear(self) -> None:
         """Forget all events on flash; alarms that are present stay. Raises StoreError."""

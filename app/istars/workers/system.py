@@ -1,4 +1,4 @@
-"""The operating system: the clock and restarts. The only worker that changes the system; it runs as root on the card."""
+"""The operating system: the clock, restarts, open doors. The only worker that changes it; it runs as root on the card."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from istars.errors import IStarsError
 from istars.model.commands import COMMANDS
 from istars.model.readings import Value
 from istars.platform import clock, files, machine, paths, restart, timekeeping
+from istars.platform.doors import Doors, DoorsFailed
 from istars.platform.programs import ProgramFailed
 from istars.platform.timekeeping import ClockRefused
 from istars.rules.timetable import Restarts
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 ADJUST, SET, RESTART = "istars.clock.adjust", "istars.clock.set", "istars.restart"
 LOOK_S = 15.0
+DOORS_LOOK_S = 2.0
+"""A certificate that is replaced, and an agent that opens, are noticed so soon."""
 ADJUST_S = 12.0
 ADJUST_LOOK_S = 0.5
 REMEMBER_S = 3600.0
@@ -65,6 +68,8 @@ class System(Worker):
         self._next_remember = clock.boottime() + REMEMBER_S
         self._said = {name for name, each in self.live.readings().items() if each.source == self.name}
         self._trouble = Lasting(log, "chronyd takes its servers")
+        self._doors = Doors()
+        self._doors_trouble = Lasting(log, "the doors of the card are as the settings want them")
         for command in self.live.abandon(self.name):
             log.warning("the command %s of %s was interrupted", command.name, command.asked_by)
         self._concerned = self._options()
@@ -96,6 +101,7 @@ class System(Worker):
             self._concerned = self._options()
             self._configure()
         self._notice_step()
+        self._keep_doors()
         while self._adjustment is None and (command := self.live.claim(self.name)) is not None:
             self._carry_out(command)
         self._go_on_adjusting()
@@ -109,9 +115,22 @@ class System(Worker):
             self._remember()
         return self._due(now)
 
+    def _keep_doors(self) -> None:
+        """Firewall and proxy follow the settings and the certificate."""
+        current = self.settings.current
+        agent = self.live.readings().get("istars.snmp.state") if machine.ours() else None
+        ports = (current.whole("snmp.port"),) if agent is not None and agent.value == "open" else ()
+        try:
+            self._doors.look(plain_http=current.text("web.http") == "serve", open_ports={"udp": ports})
+            self._doors_trouble.ends()
+        except DoorsFailed as error:
+            self._doors_trouble.begins(str(error))
+
     def _due(self, now: float) -> float:
         if self._adjustment or self._leaving:
             return now + ADJUST_LOOK_S
+        if machine.ours():
+            return min(self._next_look, now + DOORS_LOOK_S)
         moment = self._restarts.next
         planned = moment.timestamp() - self._offset if moment else self._next_look
         return min(self._next_look, max(planned, now))

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 from istars.drivers import ups
+from istars.drivers.detect import Detection, outcome
 from istars.drivers.engine import Driver, Options, open_driver
-from istars.errors import CommandRefused, LinkError
+from istars.errors import IStarsError, LinkError, NoAnswer
 from istars.model.readings import Value
 from istars.platform import clock
 from istars.settings.groups import FIELDS
 from istars.store import wake
+from istars.store.live_commands import LiveCommand
+from istars.workers import linkwork
 from istars.workers.base import Lasting, Worker
+from istars.workers.batterywork import BatteryWork
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +29,8 @@ LINK_LIFETIME_S = 20.0
 """How long the state of the link itself stays current; longer than the slowest round of tries on a dead line."""
 RETRY_S = 1.0
 CORE = "core"
+AUTOMATIC = "automatic"
+"""Instead of a protocol: find out which it is."""
 
 
 class UpsLink(Worker):
@@ -34,15 +41,22 @@ class UpsLink(Worker):
     def begin(self) -> None:
         """Settle what an earlier run left behind."""
         self._driver: Driver | None = None
+        self._battery: BatteryWork | None = None
         self._trouble = Lasting(log, "the UPS answers")
         self._due = 0.0
         self._first_poll = True
         self._link_said: dict[str, Value] = {}
         self._link_renewal = 0.0
-        self._protocols = json.dumps(ups.protocol_titles(), ensure_ascii=False)
+        self._found: Detection | None = None
+        self._list_protocols()
         self._concerned = self._options()
         for command in self.live.abandon(SOURCE):
             log.warning("the command %s of %s was interrupted", command.name, command.asked_by)
+
+    def _list_protocols(self) -> None:
+        """What a page offers: it knows no drivers."""
+        titles = {AUTOMATIC: "Find out which it is", **ups.protocol_titles()}
+        self._protocols = json.dumps(titles, ensure_ascii=False)
 
     @property
     def interval(self) -> float:
@@ -77,22 +91,59 @@ class UpsLink(Worker):
         if self._driver is not None:
             self._driver.close()
             self._driver = None
+        self._battery = None
         self._first_poll = True
 
     def _opened(self) -> Driver:
         """The driver, opened if need be; raises LinkError."""
         if self._driver is None:
             settings = self.settings.current
-            options = Options(
-                cells=settings.whole("ups.battery.cells"),
-                packs=settings.whole("ups.battery.packs"),
-                address=settings.whole("ups.address"),
-                baud=settings.whole("ups.serial.baud"),
-            )
-            driver = open_driver(settings.text("ups.protocol"), settings.text("ups.device"), options)
+            protocol, options = settings.text("ups.protocol"), self._driver_options()
+            if protocol == AUTOMATIC:
+                protocol, options = self._found_out(options)
+            driver = open_driver(protocol, settings.text("ups.device"), options)
             driver.open()
             self._driver = driver
         return self._driver
+
+    def _driver_options(self) -> Options:
+        settings = self.settings.current
+        return Options(
+            cells=settings.whole("ups.battery.cells"),
+            packs=settings.whole("ups.battery.packs"),
+            address=settings.whole("ups.address"),
+            baud=settings.whole("ups.serial.baud"),
+            bytesize=int(_chosen(settings.text("ups.serial.bytesize")) or 0),
+            parity=_chosen(settings.text("ups.serial.parity")),
+            stopbits=int(_chosen(settings.text("ups.serial.stopbits")) or 0),
+            snmp_version=settings.text("ups.snmp.version"),
+            community=settings.text("ups.snmp.community"),
+            user=settings.text("ups.nut.user"),
+            password=settings.text("ups.nut.password"),
+        )
+
+    def _found_out(self, options: Options) -> tuple[str, Options]:
+        """Protocol and line of the UPS, searched for once; raises NoAnswer saying what was seen where there is none."""
+        device = self.settings.current.text("ups.device")
+        if self._found is None or self._found.device != device:
+            self._found = self._search(device)
+        found = self._found.found
+        if found is None:
+            said, self._found = outcome(self._found), None
+            raise NoAnswer(said)
+        return found.protocol, replace(options, baud=found.baud, parity=found.parity)
+
+    def _search(self, device: str) -> Detection:
+        """Look for the UPS on `device`; raises PortError."""
+        settings = self.settings.current
+        baud, parity = settings.whole("ups.serial.baud"), _chosen(settings.text("ups.serial.parity")) or "N"
+        state = Detection(device)
+        for state in linkwork.search(device, settings.whole("ups.address"), (baud, parity)):
+            self._sign_of_life()
+            self.live.publish(LINK_SOURCE, {"istars.link.detect.progress": state.percent}, lifetime_s=LINK_LIFETIME_S)
+            if self.stopping:
+                break
+        return state
 
     def _poll(self) -> bool:
         """Ask the UPS once and publish the answer, or why there is none."""
@@ -102,12 +153,14 @@ class UpsLink(Worker):
         except LinkError as error:
             self._lost(error)
             return False
-        values = dict(poll.values)
+        if self._battery is None:
+            self._battery = BatteryWork(self.settings.current)
+        values, estimated = self._battery.follow(poll.values, poll.estimated, poll.at)
         if self._first_poll:
             self._forget_others(values)
             self._first_poll = False
         changed = self.live.publish(
-            SOURCE, values, lifetime_s=POLLS_TO_STALE * self.interval, estimated=poll.estimated, at=poll.at
+            SOURCE, values, lifetime_s=POLLS_TO_STALE * self.interval, estimated=estimated, at=poll.at
         )
         changed |= self._publish_link("ok", "", "")
         self._trouble.ends()
@@ -121,6 +174,8 @@ class UpsLink(Worker):
         device, protocol = settings.text("ups.device"), settings.text("ups.protocol")
         self._trouble.begins(f"no data from the UPS ({protocol} on {device}): {error.detail}")
         if error.reason not in ("no-answer", "bad-answer"):
+            # What comes back at this port may be another device.
+            self._found = None
             self._close()
         if self._publish_link("lost", error.reason, error.detail):
             wake.nudge(CORE)
@@ -158,11 +213,32 @@ class UpsLink(Worker):
         while (command := self.live.claim(SOURCE)) is not None:
             done = True
             try:
-                result = self._opened().execute(command.name, command.arguments)
-                state = "done"
-            except (CommandRefused, LinkError) as error:
+                state, result = "done", self._done(command)
+            except (IStarsError, OSError) as error:
                 state, result = "failed", str(error)
             self.live.finish(command.id, state, result)
             log.info("%s of %s from %s: %s, %s", command.name, command.asked_by, command.address, state, result)
             wake.nudge(CORE)
         return done
+
+    def _done(self, command: LiveCommand) -> str:
+        """Carry out one command and tell what happened; raises IStarsError or OSError."""
+        if command.name == "istars.link.detect":
+            self._close()
+            state = self._search(str(command.arguments.get("device") or self.settings.current.text("ups.device")))
+            if state.found is None:
+                raise NoAnswer(outcome(state))
+            linkwork.remember(state)
+            return outcome(state)
+        if command.name == "istars.map.keep":
+            self._close()
+            device = self.settings.current.text("ups.device")
+            said = linkwork.try_map(str(command.arguments["name"]), device, self._driver_options())
+            self._list_protocols()
+            return said
+        return self._opened().execute(command.name, command.arguments)
+
+
+def _chosen(choice: str) -> str:
+    """A choice of the settings; empty where it is that of the protocol."""
+    return "" if choice == "auto" else choice

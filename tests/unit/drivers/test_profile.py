@@ -13,7 +13,7 @@ from istars.drivers.engine import protocols
 from istars.drivers.profile import ProfileError, parse_profile
 from istars.drivers.profile.source import entry_lines
 from istars.drivers.registers import Choice, Number, Text
-from istars.drivers.ups import PROFILES, protocol_named, protocol_names
+from istars.drivers.ups import NETWORK_PROTOCOLS, PROFILES, TEXT_PROTOCOLS, protocol_named, protocol_names
 from istars.errors import LinkError
 
 RACKPOWER = Path(__file__).with_name("rackpower-1cc.json").read_text("utf-8")
@@ -235,7 +235,14 @@ def test_lines_of_entries() -> None:
 
 
 def test_all_maps_of_the_card_load_and_say_where_they_are_from() -> None:
-    assert protocol_names() == ("megatec", "east-ea900", "invt-hr11")
+    assert protocol_names() == (
+        *TEXT_PROTOCOLS,
+        *NETWORK_PROTOCOLS,
+        "east-ea900",
+        "huawei-ups2000",
+        "invt-hr11",
+        "kstar",
+    )
     for name, protocol in protocols().items():
         assert protocol.name == name
         assert protocol.title

@@ -21,8 +21,8 @@ def test_every_well_known_alarm_of_rfc_1628_has_one_of_ours() -> None:
 def test_every_state_can_be_raised_and_every_condition_is_declared() -> None:
     states = {each.code for each in ALARMS.values() if each.is_state}
     raised = {condition.code for condition in CONDITIONS}
-    # Raised by the workers that alone know: sensors, lithium batteries, timetable, mail and SMS.
-    later = {"SENSOR_LOST", "BMS_ALARM", "BMS_LOST", "SCHEDULED_OFF_SOON", "MAIL_FAIL", "SMS_FAIL"}
+    # Raised by the workers that alone know: sensors, lithium batteries, timetable.
+    later = {"SENSOR_LOST", "BMS_ALARM", "BMS_LOST", "SCHEDULED_OFF_SOON"}
     assert states - raised == later
     assert raised <= states
 
@@ -48,6 +48,10 @@ def test_texts_use_only_arguments_that_conditions_give() -> None:
         "result",
         "title",
         "count",
+        "address",
+        "notice",
+        "host",
+        "tries",
     }
     for each in ALARMS.values():
         for text in (each.title, each.cleared, each.detail):

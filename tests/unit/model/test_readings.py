@@ -10,7 +10,9 @@ from istars.model.readings import READINGS, STATUS_TOKENS, Kind, format_value, r
 def test_every_name_is_of_rfc_9271_form() -> None:
     for name in READINGS:
         assert name == name.replace(" ", ""), name
-        assert name.split(".")[0] in {"ups", "input", "output", "battery", "device", "ambient", "istars"}, name
+        assert name.split(".")[0] in {"ups", "input", "output", "outlet", "battery", "device", "ambient", "istars"}, (
+            name
+        )
 
 
 def test_every_number_has_limits_of_the_plausible_and_a_label() -> None:

@@ -19,6 +19,9 @@ OTHERS = Group(
                 Field("other.mail", Type.MAIL, "", "Mail"),
                 Field("other.secret", Type.SECRET, "", "Secret", maximum=40),
                 Field("other.hosts", Type.LIST, "", "Hosts", of=Type.HOST, maximum=3),
+                Field("other.address", Type.ADDRESS, "", "Address"),
+                Field("other.addresses", Type.ADDRESSES, "", "Addresses"),
+                Field("other.words", Type.LIST, "", "Words", pattern="one|two|three", maximum=3),
                 Field("other.ratio", Type.NUMBER, 0.5, "Ratio", minimum=-1, maximum=1),
             ),
         ),
@@ -75,6 +78,17 @@ BAD = {
         "=UTC",
     ),
     Type.SECRET: ("s" * 129,),
+    Type.ADDRESS: ("a", "1.2.3", "1.2.3.256", "1.2.3.4/8", "fe80::1%eth0", "*.*.*.*", "=1"),
+    Type.ADDRESSES: (
+        "a",
+        "*",
+        "1.*.3.*",
+        "1.2.3.4/8",
+        "1.2.3.4/33",
+        "fe80::1%eth0",
+        "::/129",
+        ",".join(["1.2.3.4"] * 17),
+    ),
     Type.LIST: ("a, b, c, d, e, f", "a, -b", "a; b"),
     Type.TEXT: (),
 }
@@ -83,6 +97,7 @@ WORD = st.characters(
     exclude_categories=("Cc", "Cs", "Zl", "Zp"),
     exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
 )
+READABLE = st.characters(min_codepoint=32, max_codepoint=126)
 HOSTS = st.one_of(
     st.ip_addresses().map(str), st.from_regex(r"[a-z][a-z0-9]{0,20}(\.[a-z][a-z0-9]{0,9}){0,3}", fullmatch=True)
 )
@@ -110,11 +125,22 @@ def good_texts(declared: Field) -> st.SearchStrategy[str]:
             return st.one_of(st.just(""), HOSTS.map(lambda host: f"a.person+ups@{host}"))
         case Type.ZONE:
             return st.sampled_from(ZONE_NAMES)
+        case Type.ADDRESS:
+            return st.one_of(st.just(""), st.ip_addresses().map(str))
+        case Type.ADDRESSES:
+            return st.lists(st.one_of(st.ip_addresses(v=4).map(str), st.just("10.*"), st.just("::/0")), max_size=3).map(
+                " ".join
+            )
+        case Type.LIST if declared.pattern:
+            return st.lists(st.sampled_from(declared.pattern.split("|")), max_size=3).map(", ".join)
         case Type.LIST:
-            return st.lists(HOSTS, max_size=int(high or 3)).map(" ,".join)
+            items = st.sampled_from(declared.pattern.split("|")) if declared.pattern else HOSTS
+            return st.lists(items, max_size=int(high or 3)).map(" ,".join)
     if declared.key == "ups.device":
         return st.one_of(st.just("/dev/ttyUSB0"), st.integers(1, 65535).map(lambda port: f"tcp:192.0.2.7:{port}"))
+    if declared.type is Type.SECRET and declared.pattern:
+        return st.from_regex(declared.pattern, fullmatch=True, alphabet=READABLE)
     if declared.pattern:
-        return st.from_regex(declared.pattern, fullmatch=True).map(str.strip)
+        return st.from_regex(declared.pattern, fullmatch=True, alphabet=READABLE).map(str.strip)
     signs = st.text(st.one_of(WORD, st.sampled_from("'=+-@ \",;\uff1d\ufeff")), max_size=int(high or 200))
     return signs.filter(lambda text: not low or bool(text.strip()))

@@ -6,9 +6,10 @@ import pytest
 from istars.errors import SettingsError
 from istars.settings.field import Field, Type
 from istars.settings.groups import FIELDS, GROUPS, RENAMES
+from other_values import DISTINCT
 from settings_samples import BAD, NOWHERE, OTHERS, RECEIVERS
 
-EVERY = {**FIELDS, **{field.key: field for field in OTHERS.fields}}
+EVERY = {**{key: FIELDS[key] for key in DISTINCT}, **{field.key: field for field in OTHERS.fields}}
 
 
 @pytest.mark.parametrize("key", EVERY)

@@ -15,7 +15,7 @@ from istars.settings import csvfile, load
 from istars.settings.groups import FIELDS
 from istars.settings.sealed import unseal
 from istars.store.wake import Bell
-from other_values import OTHERS, written_down
+from other_values import DISTINCT, OTHERS, written_down
 
 Out = pytest.CaptureFixture[str]
 
@@ -26,7 +26,7 @@ def run(out: Out, *words: str) -> tuple[int, str, str]:
     return status, said.out, said.err
 
 
-@pytest.mark.parametrize("key", FIELDS)
+@pytest.mark.parametrize("key", DISTINCT)
 def test_every_option_is_set_shown_and_exported(root: Path, capsys: Out, key: str) -> None:
     # what must stay below or above it first
     others = {other: OTHERS[other] for other in OTHERS if other.startswith("limit.") and other != key}

@@ -230,7 +230,7 @@ def test_command_line_runs_until_a_signal(tmp_path: Path, number: signal.Signals
     process = os.posix_spawn(
         sys.executable,
         [sys.executable, *arguments],
-        {**os.environ, "PYTHONPATH": str(TESTS)},
+        {**os.environ, "PYTHONPATH": f"{TESTS.parent / 'app'}:{TESTS}"},
         file_actions=[(os.POSIX_SPAWN_DUP2, writable, 1)],
     )
     os.close(writable)

@@ -12,10 +12,10 @@ from pathlib import Path
 import istars.web
 import pytest
 from istars.platform import clock, paths
+from istars.store import table_file
 from istars.store.archive import Archive, Event
 from istars.store.live import LiveTable
 from istars.store.live_alarms import LiveAlarm, Step
-from istars.web import table_file
 from istars.web.pages import alarms, events
 from web_facts import LINK, MAINS
 

@@ -90,3 +90,24 @@ def test_a_missing_port_is_one_clear_line_however_often_it_is_tried(
     assert len(lines) == 1
     assert "megatec on" in lines[0]
     assert "dev/none" in lines[0]
+
+
+def test_a_worker_that_cannot_be_loaded_fails_alone(root: Path, tmp_path: Path) -> None:
+    """As in firmware with a fault: the others, the updater among them, must run."""
+    (tmp_path / "broken.py").write_text("raise SystemExit('broken on purpose')\n")
+    code = (
+        "from istars import __main__ as card; card.WORKERS['core'] = 'broken:Core'; "
+        "card.start_workers(['updater', 'core'])"
+    )
+    paths_of = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parents[3] / 'app'}"
+    log = (root / "log").open("wb")
+    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths_of}, stderr=log)
+    try:
+        until(lambda: "updater" in beats())
+        until(lambda: "core cannot be loaded: SystemExit: broken on purpose" in (root / "log").read_text())
+        assert "core" not in beats()
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+        log.close()

@@ -46,10 +46,10 @@ A field of `@` or `-` is unknown. Commands are answered by silence; a command th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import partial
 
+from istars.drivers.columns import number, text
 from istars.drivers.framing import text_shape
 from istars.drivers.item import (
     Family,
@@ -66,6 +66,7 @@ from istars.drivers.item import (
     Timing,
     When,
 )
+from istars.drivers.ups import TEXT_PROTOCOLS
 from istars.drivers.ups.megatec_bits import (
     BATTERY_LOW,
     BEEPER,
@@ -80,7 +81,7 @@ from istars.drivers.ups.megatec_bits import (
     quantity,
 )
 from istars.drivers.ups.megatec_commands import COMMANDS
-from istars.drivers.ups.status import status_readings
+from istars.drivers.ups.status import regulation, status_readings
 from istars.model.readings import Value
 
 _DIGITS = rb"[ 0-9.@+-]"
@@ -110,21 +111,6 @@ I = Query(  # noqa: E741 - its name in the protocol
     ),
     When.ONCE,
 )
-
-_NUMBER = re.compile(rb"[+-]?\d+(\.\d*)?")
-
-
-def number(raw: bytes) -> float | int | None:
-    """A decimal number; None for a field that is blank or filled with `@` or `-`."""
-    digits = raw.strip(b" @")
-    if not _NUMBER.fullmatch(digits):
-        return None
-    return float(digits) if b"." in digits else int(digits)
-
-
-def text(raw: bytes) -> str | None:
-    """A text without padding; None for one that is blank."""
-    return raw.decode("ascii").strip(" @") or None
 
 
 ITEMS = (
@@ -228,15 +214,8 @@ def _tokens(fields: Fields) -> set[str]:
 
 
 def _regulation(fields: Fields) -> set[str]:
-    """What b5 means: an online UPS is on bypass; for the others the ratio of output to input tells (limits as NUT has them)."""
-    if bit(fields, LINE_INTERACTIVE) is False:
-        return {"BYPASS"}
-    entering, leaving = quantity(fields, "input.voltage", 0), quantity(fields, "output.voltage", 0)
-    ratio = leaving / entering if entering else 0.0
-    for limit, token in ((0.5, ""), (0.95, "TRIM"), (1.05, "BYPASS"), (1.5, "BOOST")):
-        if ratio < limit:
-            return {token} if token else set()
-    return set()
+    """What b5 means: an online UPS is on bypass; for the others the ratio of output to input tells."""
+    return {"BYPASS"} if bit(fields, LINE_INTERACTIVE) is False else regulation(fields)
 
 
 def _alarms(fields: Fields) -> set[str]:
@@ -330,7 +309,7 @@ SAMPLES = (
 
 PROTOCOL = Protocol(
     name="megatec",
-    title="Megatec / Q1",
+    title=TEXT_PROTOCOLS["megatec"].title,
     family=Family.TEXT,
     line=Line(baud=2400, dtr=True, rts=False, terminator=b"\r"),
     timing=Timing(answer_s=1.2, refusal_s=0.4, effect_s=3.0),
@@ -340,4 +319,7 @@ PROTOCOL = Protocol(
     samples=SAMPLES,
     remark="A low battery while a shutdown counts down cuts the output at once.",
     source="Megatec UPS communication protocol; networkupstools/nut issues 307, 1670, 1932",
+    signature=(Q1, F),
 )
+
+PROTOCOLS = {PROTOCOL.name: PROTOCOL}

@@ -25,8 +25,9 @@ def quantity(fields: Fields, name: str, missing: float) -> float:
 
 
 def output_off(fields: Fields) -> bool | None:
-    """Whether the output has no voltage; None where the UPS does not tell."""
-    if "output.voltage" not in fields:
+    """Whether the output, or its first phase, has no voltage; None where the UPS does not tell."""
+    name = next((name for name in ("output.voltage", "output.L1-N.voltage") if name in fields), None)
+    if name is None:
         return None
     nominal = quantity(fields, "input.voltage.nominal", 0) or USUAL_VOLTAGE
-    return quantity(fields, "output.voltage", 0) < OFF_BELOW * nominal
+    return quantity(fields, name, 0) < OFF_BELOW * nominal

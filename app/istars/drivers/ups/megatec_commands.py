@@ -17,7 +17,7 @@ def _minutes(seconds: int) -> int:
     return math.ceil(seconds / 60)
 
 
-def _delay(seconds: int) -> tuple[str, int]:
+def delay_text(seconds: int) -> tuple[str, int]:
     """The shortest delay that the protocol can say and that is not shorter: its text, and its length in seconds.
 
     `.2` to `.9` are tenths of a minute, `01` to `10` whole minutes.
@@ -37,17 +37,17 @@ def _test(arguments: Mapping[str, int]) -> Order:
 
 
 def _return(arguments: Mapping[str, int]) -> Order:
-    said, seconds = _delay(arguments["delay_s"])
+    said, seconds = delay_text(arguments["delay_s"])
     return Order(f"S{said}".encode(), f"Output off in {seconds} s, on again when mains returns")
 
 
 def _stay_off(arguments: Mapping[str, int]) -> Order:
-    said, seconds = _delay(arguments["delay_s"])
+    said, seconds = delay_text(arguments["delay_s"])
     return Order(f"S{said}R0000".encode(), f"Output off in {seconds} s, to stay off")
 
 
 def _reboot(arguments: Mapping[str, int]) -> Order:
-    said, seconds = _delay(arguments["delay_s"])
+    said, seconds = delay_text(arguments["delay_s"])
     minutes = _minutes(arguments["return_s"])
     return Order(f"S{said}R{minutes:04d}".encode(), f"Output off in {seconds} s, on again {minutes} min later")
 

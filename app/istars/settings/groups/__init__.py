@@ -6,9 +6,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from istars.settings.field import Field, Group
-from istars.settings.groups import limits, radius, system, ups
+from istars.settings.groups import alerts, firmware, limits, radius, sms, snmp, system, ups, wake
 
-GROUPS: tuple[Group, ...] = (ups.GROUP, limits.GROUP, system.GROUP, radius.GROUP)
+GROUPS: tuple[Group, ...] = (
+    ups.GROUP,
+    limits.GROUP,
+    system.GROUP,
+    radius.GROUP,
+    *snmp.GROUPS,
+    alerts.MAIL,
+    alerts.WEBHOOK,
+    alerts.SYSLOG,
+    sms.GROUP,
+    wake.GROUP,
+    firmware.GROUP,
+)
 
 FIELDS: Mapping[str, Field] = MappingProxyType({field.key: field for group in GROUPS for field in group.fields})
 """Key to declaration, in the order of the pages."""

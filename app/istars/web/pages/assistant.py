@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
+from istars.store import firmware
 from istars.web import live, session
 from istars.web.view import Facts
 
 PAGES = (
+    ("firmware", "Firmware update", "firmware.page", "read"),
     ("about", "About", "about.page", "read"),
     ("certificate", "Certificate", "certificate.page", "administrator"),
     ("audit", "Audit record", "audit.page", "administrator"),
@@ -15,14 +18,19 @@ PAGES = (
 """Name, label, endpoint, and who may see it."""
 
 
-@live.builds("assistant")
-def build(_facts: Facts, _args: Mapping[str, str]) -> tuple[live.Sections, live.Texts]:
-    """Nothing of these pages follows the UPS but their frame."""
-    return {}, {}
+@live.builds("assistant", ("part",))
+def build(_facts: Facts, args: Mapping[str, str]) -> tuple[live.Sections, live.Texts]:
+    """Of these pages only that of the firmware follows something else than their frame does."""
+    if args.get("part") != "firmware":
+        return {}, {}
+    now = firmware.status()
+    texts = {"firmware.progress": f"{now.progress} %", "firmware.text": now.text, "firmware.online": now.online}
+    steady = dataclasses.replace(now, progress=0, text="", online="working" if now.online else "", history=())
+    return {"firmware": steady, "past": now.history}, texts
 
 
-def show(here: str, template: str, **more: object) -> str:
-    """The page `here` of the Assistant."""
+def show(here: str, template: str, *, follows: str = "", **more: object) -> str:
+    """The page `here` of the Assistant; `follows` names what of it follows the card."""
     person = session.person()
     pages = [each for each in PAGES if person is not None and person.may(each[3])]
-    return live.show("assistant", template, args={}, here=here, pages=pages, **more)
+    return live.show("assistant", template, args={"part": follows}, here=here, pages=pages, **more)

@@ -9,10 +9,10 @@ from flask import Blueprint, Response, request, stream_with_context
 
 from istars.platform import clock
 from istars.store.audit import Entry
+from istars.store.table_file import lines, safe
 from istars.web import audit
 from istars.web.pages import assistant
 from istars.web.security import requires
-from istars.web.table_file import lines, safe
 
 blueprint = Blueprint("audit", __name__)
 

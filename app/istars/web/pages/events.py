@@ -9,18 +9,16 @@ from itertools import chain, islice
 
 from flask import Blueprint, Response, request, stream_with_context
 
-from istars.model.alarms import Severity, describe_event
+from istars.model.alarms import Severity
 from istars.platform import clock
-from istars.store.archive import Event
+from istars.store import table_file
 from istars.web import live, records
-from istars.web.table_file import lines, safe
 from istars.web.view import Facts
 
 blueprint = Blueprint("events", __name__)
 
 PAGE_LENGTH = 100
 SEVERITIES = (("", "All"), *((severity.value, severity.value.capitalize()) for severity in Severity))
-COLUMNS = ("time", "severity", "kind", "code", "text", "duration_s", "id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +91,6 @@ def page() -> str:
     return live.show("events", "events.html", args=args, severities=SEVERITIES)
 
 
-def row(event: Event) -> tuple[str, ...]:
-    """One event as cells: time with offset, point as decimal sign."""
-    lasted = "" if event.duration_s is None else f"{event.duration_s:.1f}"
-    text = describe_event(event.code, event.kind, event.args)
-    return clock.iso(event.at), event.severity, event.kind, safe(event.code), safe(text), lasted, str(event.id)
-
-
 @blueprint.get("/records/events.csv")
 def export() -> Response:
     """The same day and severity as a file."""
@@ -108,6 +99,6 @@ def export() -> Response:
     events = records.every(query.choice)
     # a record that cannot be read is an error page, not half a file
     first = list(islice(events, 1))
-    response = Response(stream_with_context(lines(COLUMNS, map(row, chain(first, events)))), mimetype="text/csv")
+    response = Response(stream_with_context(table_file.events(chain(first, events))), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response

@@ -15,7 +15,7 @@ from istars.model.commands import Permission
 from istars.platform.radius import NoAnswer
 from istars.settings import SettingsRejected, load
 from istars.settings.field import Group
-from istars.settings.groups import limits, radius, system, ups
+from istars.settings.groups import alerts, firmware, limits, radius, sms, snmp, system, ups, wake
 from istars.web import auth, changes, live, remote, session
 from istars.web.audit import note
 from istars.web.forms import Choices, SettingsForm, sentence
@@ -48,7 +48,17 @@ class Place:
 PLACES = {
     "parameters": Place("device", "/device/parameters", ups.GROUP),
     "limits": Place("device", "/device/limits", limits.GROUP),
+    "mail": Place("device", "/device/mail", alerts.MAIL, "alerts.html"),
+    "sms": Place("device", "/device/sms", sms.GROUP, "alerts.html"),
+    "webhook": Place("device", "/device/webhook", alerts.WEBHOOK, "alerts.html"),
+    "syslog": Place("device", "/device/syslog", alerts.SYSLOG, "alerts.html"),
+    "wake": Place("device", "/device/wake", wake.GROUP, "wake.html"),
     "system": Place("general", "/settings/system", system.GROUP, "system.html"),
+    "firmware": Place("general", "/settings/firmware", firmware.GROUP),
+    "snmp": Place("general", "/settings/snmp", snmp.GROUP),
+    "snmp_managers": Place("general", "/settings/snmp/managers", snmp.MANAGERS),
+    "snmp_users": Place("general", "/settings/snmp/users", snmp.USERS),
+    "snmp_traps": Place("general", "/settings/snmp/traps", snmp.RECIPIENTS),
     "radius": Place("general", "/settings/radius", radius.GROUP, "radius.html"),
 }
 """End point to place."""

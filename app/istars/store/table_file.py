@@ -6,6 +6,10 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
+from istars.model.alarms import describe_event
+from istars.platform import clock
+from istars.store.archive import Event
+
 FORMULA_SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 """What spreadsheets take for the beginning of a formula, full-width forms included."""
 BYTE_ORDER_MARK = "\ufeff"
@@ -31,3 +35,18 @@ def lines(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str
             buffer.seek(0)
             buffer.truncate()
     yield buffer.getvalue()
+
+
+EVENT_COLUMNS = ("time", "severity", "kind", "code", "text", "duration_s", "id")
+
+
+def event_cells(event: Event) -> tuple[str, ...]:
+    """One event as cells: time with offset, point as decimal sign."""
+    lasted = "" if event.duration_s is None else f"{event.duration_s:.1f}"
+    text = describe_event(event.code, event.kind, event.args)
+    return clock.iso(event.at), event.severity, event.kind, safe(event.code), safe(text), lasted, str(event.id)
+
+
+def events(found: Iterable[Event]) -> Iterator[str]:
+    """Events as a file."""
+    return lines(EVENT_COLUMNS, map(event_cells, found))

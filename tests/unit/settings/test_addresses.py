@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from istars.store.addresses import PATTERNS_LIMIT, BadPattern, address_of, allowed, parse
+from istars.settings.addresses import PATTERNS_LIMIT, BadPattern, address_of, allowed, parse
 
 octets = st.integers(0, 255)
 networks = st.one_of(

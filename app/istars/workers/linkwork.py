@@ -1,0 +1,75 @@
+"""What the UPS link does besides polling: find out what the UPS speaks, and try a register map that the owner brought."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from istars.drivers.detect import Detection, as_json, detect, outcome
+from istars.drivers.engine import Driver, Options, transport_of
+from istars.drivers.profile import parse_profile
+from istars.drivers.ups import NETWORK_PROTOCOLS, PROFILES, TEXT_PROTOCOLS
+from istars.drivers.ups.modbus import protocol_of
+from istars.errors import CommandRefused, LinkError, SettingsError
+from istars.model.readings import READINGS, format_value
+from istars.settings import store as settings_store
+from istars.settings.store import SettingsRejected
+from istars.store import detection, maps
+
+log = logging.getLogger(__name__)
+
+ENOUGH = 0.75
+"""Part of a map's registers that the device must have for the map to be kept."""
+
+SHOWN = 6
+
+
+def search(device: str, address: int, first: tuple[int, str] | None) -> Iterator[Detection]:
+    """Look for the UPS, telling everybody how far it is. Raises PortError."""
+    state = Detection(device)
+    try:
+        for state in detect(device, address, first):
+            detection.write(as_json(state))
+            yield state
+    except LinkError as problem:
+        detection.write(as_json(state), problem.detail)
+        raise
+    detection.write(as_json(state), outcome(state))
+
+
+def remember(state: Detection) -> None:
+    """Make what was found the setting."""
+    if state.found is None:
+        return
+    changes = {"ups.protocol": state.found.protocol, "ups.device": state.device}
+    if state.device.startswith("/"):
+        changes |= {"ups.serial.baud": str(state.found.baud), "ups.serial.parity": state.found.parity}
+    try:
+        settings_store.change(changes)
+    except (OSError, SettingsError, SettingsRejected) as problem:
+        log.warning("what was found cannot be remembered: %s", problem)
+
+
+def try_map(name: str, device: str, options: Options) -> str:
+    """Try the offered map `name` on the device and keep it if the device answers by it; what it answered, in words.
+
+    Raises ProfileError with every mistake of the map, CommandRefused where the device does not have its registers, LinkError,
+    StoreError.
+    """
+    if name in TEXT_PROTOCOLS or name in NETWORK_PROTOCOLS or (PROFILES / f"{name}.json").exists():
+        raise CommandRefused(f"{name} is the name of a protocol of the card; choose another")
+    protocol = protocol_of(parse_profile(maps.offered(name), name))
+    driver = Driver(protocol, transport_of(protocol, device, options), options)
+    try:
+        poll = driver.poll()
+    finally:
+        driver.close()
+    there = len({item.name for item in protocol.items} - set(driver.absent))
+    if there < ENOUGH * len(protocol.items):
+        raise CommandRefused(f"the device has only {there} of the {len(protocol.items)} registers of this map")
+    maps.keep(name)
+    values = [
+        f"{READINGS[key].label} {format_value(key, value)} {READINGS[key].unit}".rstrip()
+        for key, value in poll.values.items()
+    ]
+    return f"The map {name} is kept; {there} of {len(protocol.items)} registers answer: {', '.join(values[:SHOWN])}."

@@ -1,0 +1,1 @@
+"""The card's image on packages of Debian, for QEMU."""
