@@ -96,7 +96,7 @@ def put(page: Page, declared: Field, text: str) -> None:
 
 
 def exported(card: Card) -> dict[str, str]:
-    result = card.python("settings", "export", "--secrets")
+    result = card.python("settings", "export")
     parsed = csvfile.parse(result.stdout)
     assert parsed.errors == []
     return {key: FIELDS[key].format(value) for key, value in parsed.values.items()}
