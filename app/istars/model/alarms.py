@@ -245,7 +245,11 @@ _EVENTS = (
 )
 # fmt: on
 
-ALARMS: Mapping[str, Alarm] = MappingProxyType({item.code: item for item in (*_POWER, *_PARTS, *_CARD, *_EVENTS)})
+PARTS: Mapping[str, tuple[Alarm, ...]] = MappingProxyType(
+    {"Power": _POWER, "UPS, battery, room": _PARTS, "Card and links": _CARD, "What only happens": _EVENTS}
+)
+"""The catalogue in its parts, by their titles."""
+ALARMS: Mapping[str, Alarm] = MappingProxyType({item.code: item for part in PARTS.values() for item in part})
 """Code to declaration, in the order of the catalogue."""
 
 

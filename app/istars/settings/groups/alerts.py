@@ -36,7 +36,7 @@ def wishes(stem: str, who: str, events: str) -> tuple[Field, ...]:
                 "warnings": "Warnings and worse",
                 "critical": "What is critical",
                 "power": "Power and battery",
-                "chosen": "The events chosen below",
+                "chosen": "Own choice",
             },
         ),
         Field(
@@ -44,7 +44,7 @@ def wishes(stem: str, who: str, events: str) -> tuple[Field, ...]:
             Type.LIST,
             "",
             f"{who}: chosen events",
-            "Codes of events, as in the event record, separated by commas. Only counts where they are to be chosen.",
+            "Codes, separated by commas; easier under “Events for each recipient”. Counts only with an own choice.",
             maximum=len(ALARMS),
             pattern="|".join(ALARMS),
         ),
@@ -142,6 +142,7 @@ MAIL = Group(
                     *wishes(f"mail.to.{number}", f"Recipient {number}", "warnings"),
                     spoken(f"mail.to.{number}", f"Recipient {number}"),
                 ),
+                fold=True,
             )
             for number in range(1, MAIL_RECIPIENTS + 1)
         ),
@@ -191,6 +192,7 @@ WEBHOOK = Group(
                     *wishes(f"webhook.{number}", f"Webhook {number}", "all"),
                     spoken(f"webhook.{number}", f"Webhook {number}"),
                 ),
+                fold=True,
             )
             for number in range(1, WEBHOOKS + 1)
         ),
@@ -234,6 +236,7 @@ SYSLOG = Group(
                     ),
                     *wishes(f"syslog.{number}", f"Server {number}", "all"),
                 ),
+                fold=True,
             )
             for number in range(1, SYSLOGS + 1)
         ),

@@ -99,6 +99,7 @@ GROUP = Group(
                     *wishes(f"sms.to.{number}", f"Number {number}", "critical"),
                     spoken(f"sms.to.{number}", f"Number {number}"),
                 ),
+                fold=True,
             )
             for number in range(1, RECIPIENTS + 1)
         ),
