@@ -126,7 +126,7 @@ def test_the_page_of_sms_shows_the_modem_as_it_is(admin, live):
 
 def test_a_channel_that_does_not_work_says_why_on_its_page(admin, live):
     live.publish("notifier", {"istars.mail.trouble": "535 5.7.8 no"}, lifetime_s=60)
-    assert "The last message did not go out.</strong> 535 5.7.8 no" in told(admin.get("/device/mail"))
+    assert "The last message did not go out.</strong> 535 5.7.8 no." in told(admin.get("/device/mail"))
     assert "did not go out" not in told(admin.get("/device/webhook"))
 
 

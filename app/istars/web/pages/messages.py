@@ -155,8 +155,9 @@ def _fresh() -> dict[str, Value]:
 
 
 def _trouble(channel: str) -> str:
-    """Why a channel does not work now; empty where it does."""
-    return str(_fresh().get(f"istars.{channel}.trouble", ""))
+    """Why a channel does not work now, as a sentence; empty where it does."""
+    reason = str(_fresh().get(f"istars.{channel}.trouble", ""))
+    return sentence(reason) if reason else ""
 
 
 def _modem() -> list[tuple[str, str]]:
