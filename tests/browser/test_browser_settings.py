@@ -87,6 +87,8 @@ def field_of(page: Page, key: str) -> Any:
 def put(page: Page, declared: Field, text: str) -> None:
     """Do what a person does to give an option a value."""
     field = field_of(page, declared.key)
+    # options of a recipient that is not set stand behind its name
+    field.evaluate("node => { const part = node.closest('details'); if (part) part.open = true; }")
     if declared.type is Type.SWITCH:
         field.set_checked(text == "on")
     elif field.evaluate("node => node.tagName") == "SELECT":

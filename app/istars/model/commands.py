@@ -43,7 +43,7 @@ class Argument:
 class Command:
     """Declaration of one command. `effect` says what happens to the load; `confirm` asks before it is given.
 
-    `target` is the worker that carries it out.
+    `target` is the worker that carries it out. With `silent` its end is no event: it has a record of its own.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Command:
     confirm: bool = False
     interrupts_load: bool = False
     target: str = "upslink"
+    silent: bool = False
 
     def check(self, arguments: Mapping[str, object]) -> dict[str, int | str]:
         """Arguments as they are needed, defaults filled in.
@@ -177,6 +178,7 @@ _DECLARED = (
         "Nothing happens to the load.",
         (Argument("endpoint", "Channel"), Argument("address", "Recipient")),
         target="notifier",
+        silent=True,
     ),
     Command(
         "istars.link.detect",

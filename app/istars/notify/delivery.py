@@ -74,10 +74,13 @@ class Delivery:
         trouble = ""
         while (message := self._next(endpoint)) is not None:
             failed = self._send_from(endpoint, message)
-            trouble = failed[1].reason if failed else ""
+            trouble = ""
             if failed is None:
                 continue
             stopped_at, problem = failed
+            # Who tries an address that the server does not know has seen its answer: the way itself works.
+            if problem.whole or stopped_at.kind != "test":
+                trouble = problem.reason
             if problem.whole and stopped_at is not message:
                 # It worked until here: servers end a session after some messages. This one begins the next session.
                 self._outbox.release(stopped_at)

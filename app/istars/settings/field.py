@@ -189,11 +189,12 @@ class Below:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Options that stand together on a page."""
+    """Options that stand together on a page. With `fold` the page shows them closed while the first of them is empty."""
 
     title: str
     fields: tuple[Field, ...]
     help: str = ""
+    fold: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,8 @@ class Core(Worker):
         for command in ended:
             if command.name == ACKNOWLEDGE and command.state == "done":
                 continue
+            if command.name in COMMANDS and COMMANDS[command.name].silent:
+                continue
             args = {
                 "command": COMMANDS[command.name].label if command.name in COMMANDS else command.name,
                 "name": command.name,

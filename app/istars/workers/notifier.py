@@ -5,6 +5,7 @@ A server that stalls holds up nobody else's messages. The threads live only whil
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
 import secrets
@@ -16,6 +17,7 @@ from istars.errors import StoreError
 from istars.model.alarms import ALARMS
 from istars.notify import routing, waking
 from istars.notify.delivery import Delivery, Opener
+from istars.notify.language import ENGLISH
 from istars.notify.recipients import Recipient, recipients
 from istars.platform import clock, paths
 from istars.settings import Settings
@@ -36,6 +38,8 @@ TROUBLE_RENEWAL_S = 60.0
 TEST = "istars.notify.test"
 WAKE_NOW = "istars.wake.now"
 WAKE = "wake"
+WOKEN = "woken"
+"""What came of waking, by computer: a note in the outbox, as WAKE is of what is still to be done."""
 CHANNELS = ("mail", "webhook", "syslog")
 MODEM = "modem"
 SMS = "sms"
@@ -67,7 +71,7 @@ class Notifier(Worker):
         self._full = Lasting(log, "messages go to flash again")
         self._retry_at = 0.0
         self._threads: dict[str, threading.Thread] = {}
-        self._woken: queue.SimpleQueue[tuple[waking.Job, waking.Job | None]] = queue.SimpleQueue()
+        self._woken: queue.SimpleQueue[tuple[waking.Job, waking.Job | None, Event | None]] = queue.SimpleQueue()
         self._troubles: dict[str, str] = {}
         self._said: dict[str, str] = {}
         self._renewal = 0.0
@@ -155,7 +159,8 @@ class Notifier(Worker):
                 self.live.finish(command.id, "failed", "there is nothing to test: save the settings first")
                 continue
             event = Event(0, f"test-{clock.boot_id()}-{command.id}", clock.wall(), "TEST", "test", "information", {})
-            self.outbox.add(Draft(endpoint, address, event, body={"command": command.id}))
+            body = {"command": command.id, "language": language_for(self.recipients, endpoint, address)}
+            self.outbox.add(Draft(endpoint, address, event, body=body))
 
     def _wake_now(self, number: int) -> tuple[str, str]:
         """Begin to wake one computer, whatever mains does."""
@@ -164,16 +169,19 @@ class Notifier(Worker):
             return "failed", f"there is no computer {number}: save its MAC address first"
         jobs = [job for job in waking.kept(self.outbox.noted(WAKE)) if job.number != number]
         self.outbox.note(WAKE, waking.written([*jobs, waking.Job(number, by_hand=True)]))
-        return "done", f"{computer.name} is sent to; the event record says when it answers"
+        return "done", f"{computer.name} is sent to; below the button stands what comes of it"
 
     def _continue_waking(self, now: float) -> float:
         """Go on with what is to be woken, once mains is back for good; answers when to look again (boottime)."""
         jobs = waking.kept(self.outbox.noted(WAKE))
         while not self._woken.empty():
-            before, after = self._woken.get()
+            before, after, told = self._woken.get()
             # One that was asked for anew meanwhile begins anew.
             jobs = [job for job in jobs if job != before] + ([after] if after is not None and before in jobs else [])
             self.outbox.note(WAKE, waking.written(jobs))
+            if told is not None:
+                results = {**waking.results(self.outbox.noted(WOKEN)), before.number: (told.code, told.args, told.at)}
+                self.outbox.note(WOKEN, json.dumps(results))
         thread = self._threads.get(WAKE)
         if not jobs or (thread is not None and thread.is_alive()):
             return float("inf")
@@ -188,13 +196,17 @@ class Notifier(Worker):
     def _wake(self, settings: Settings, due: list[waking.Job]) -> None:
         """Take jobs one step further. Runs in a thread: an answer may take a second."""
         with LiveTable(paths.live_db()) as live:
+            told: list[Event] = []
 
             def tell(code: str, facts: dict[str, object]) -> None:
                 severity = ALARMS[code].severity.value
-                live.tell(Event(0, f"wake-{secrets.token_hex(8)}", clock.wall(), code, "event", severity, facts))
+                event = Event(0, f"wake-{secrets.token_hex(8)}", clock.wall(), code, "event", severity, facts)
+                live.tell(event)
+                told.append(event)
 
             for job in due:
-                self._woken.put((job, waking.step(job, settings, tell)))
+                after = waking.step(job, settings, tell)
+                self._woken.put((job, after, told.pop() if told else None))
         wake.nudge("core")
         wake.nudge(self.name)
 
@@ -247,6 +259,11 @@ class Notifier(Worker):
         if said != self._said or now >= self._renewal:
             self.live.publish(self.name, said, lifetime_s=TROUBLE_LIFETIME_S)
             self._said, self._renewal = said, now + TROUBLE_RENEWAL_S
+
+
+def language_for(told: Sequence[Recipient], endpoint: str, address: str) -> str:
+    """The language of the recipient with this address."""
+    return next((each.language for each in told if (each.endpoint, each.address) == (endpoint, address)), ENGLISH)
 
 
 def delivery(

@@ -13,6 +13,15 @@ URL = r"(https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[!-~]*)?)?"
 HOUR = r"([01]\d|2[0-3]):[0-5]\d"
 
 
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+"""Languages in which the card writes to people; `locale/` has their texts."""
+
+
+def spoken(stem: str, who: str) -> Field:
+    """The language in which `who` is told."""
+    return Field(f"{stem}.language", Type.CHOICE, "en", f"{who}: language", choices=LANGUAGES)
+
+
 def wishes(stem: str, who: str, events: str) -> tuple[Field, ...]:
     """What recipient `who` wants to be told; the same for every channel."""
     return (
@@ -27,7 +36,7 @@ def wishes(stem: str, who: str, events: str) -> tuple[Field, ...]:
                 "warnings": "Warnings and worse",
                 "critical": "What is critical",
                 "power": "Power and battery",
-                "chosen": "The events chosen below",
+                "chosen": "Own choice",
             },
         ),
         Field(
@@ -35,7 +44,7 @@ def wishes(stem: str, who: str, events: str) -> tuple[Field, ...]:
             Type.LIST,
             "",
             f"{who}: chosen events",
-            "Codes of events, as in the event record, separated by commas. Only counts where they are to be chosen.",
+            "Codes, separated by commas; easier under “Events for each recipient”. Counts only with an own choice.",
             maximum=len(ALARMS),
             pattern="|".join(ALARMS),
         ),
@@ -131,7 +140,9 @@ MAIL = Group(
                 (
                     Field(f"mail.to.{number}.address", Type.MAIL, "", f"Recipient {number}", maximum=254),
                     *wishes(f"mail.to.{number}", f"Recipient {number}", "warnings"),
+                    spoken(f"mail.to.{number}", f"Recipient {number}"),
                 ),
+                fold=True,
             )
             for number in range(1, MAIL_RECIPIENTS + 1)
         ),
@@ -179,7 +190,9 @@ WEBHOOK = Group(
                         maximum=120,
                     ),
                     *wishes(f"webhook.{number}", f"Webhook {number}", "all"),
+                    spoken(f"webhook.{number}", f"Webhook {number}"),
                 ),
+                fold=True,
             )
             for number in range(1, WEBHOOKS + 1)
         ),
@@ -223,6 +236,7 @@ SYSLOG = Group(
                     ),
                     *wishes(f"syslog.{number}", f"Server {number}", "all"),
                 ),
+                fold=True,
             )
             for number in range(1, SYSLOGS + 1)
         ),
