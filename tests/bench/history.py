@@ -28,7 +28,7 @@ DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Bytes on flash for a record; milliseconds of CPU for sealing an hour, for a day of four readings, a month, a year by day."""
+    """Bytes on flash for a record; CPU milliseconds for sealing an hour, for a day of four readings, a month, a year by day."""
 
     bytes_per_record: float
     five_years_mb: float
