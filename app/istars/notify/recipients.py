@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from istars.model.alarms import ALARMS, Severity
+from istars.notify.language import ENGLISH
 from istars.settings import Settings
-from istars.settings.groups import alerts, sms
+from istars.settings.groups import FIELDS, alerts, sms
 from istars.store.archive import Event
 
 POWER = frozenset(
@@ -35,6 +36,7 @@ class Recipient:
     delay_s: float = 0.0
     repeat_s: float = 0.0
     quiet: tuple[int, int] | None = None
+    language: str = ENGLISH
 
     def wants(self, event: Event) -> bool:
         """Whether this recipient is told of `event`."""
@@ -76,6 +78,7 @@ def _recipient(settings: Settings, endpoint: str, address: str, stem: str) -> Re
         settings.number(f"{stem}.delay"),
         settings.number(f"{stem}.repeat") * 60,
         _minutes(settings.text(f"{stem}.quiet")),
+        settings.text(f"{stem}.language") if f"{stem}.language" in FIELDS else ENGLISH,
     )
 
 

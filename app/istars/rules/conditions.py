@@ -256,6 +256,8 @@ CONDITIONS: tuple[Condition, ...] = (
     # One failure may be a server that restarts.
     Condition("MAIL_FAIL", trouble("istars.mail.trouble"), 60),
     Condition("SMS_FAIL", trouble("istars.sms.trouble"), 60),
+    Condition("WEBHOOK_FAIL", trouble("istars.webhook.trouble"), 60),
+    Condition("SYSLOG_FAIL", trouble("istars.syslog.trouble"), 60),
     Condition("WORKER_FAILED", fact("WORKER_FAILED")),
 )  # fmt: skip
 """Every alarm that this card raises, in the order of the catalogue."""

@@ -21,7 +21,7 @@ from istars.store.live import LiveTable
 from istars.store.outbox import Draft, Outbox
 from istars.workers.base import Lasting, Worker
 from istars.workers.modem_session import READY, Incoming, Seen, Session
-from istars.workers.notifier import SMS, delivery
+from istars.workers.notifier import SMS, delivery, language_for
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,8 @@ class ModemWorker(Worker):
         for message in incoming:
             if message.sender in listed and message.text.strip().upper() == sms.STATUS:
                 fresh = {name: found.value for name, found in live.readings().items() if not found.stale(now)}
-                body = {"text": sms.state(fresh, live.alarms(), settings)}
+                code = language_for(told, SMS, message.sender)
+                body = {"text": sms.state(fresh, live.alarms(), settings, code)}
                 # The message centre's minute: a question that could not be deleted is not answered again.
                 key = f"status-{message.at[:10]}"
                 event = Event(0, key, clock.wall(), sms.STATUS, sms.ANSWER, "information", {})

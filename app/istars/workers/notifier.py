@@ -16,6 +16,7 @@ from istars.errors import StoreError
 from istars.model.alarms import ALARMS
 from istars.notify import routing, waking
 from istars.notify.delivery import Delivery, Opener
+from istars.notify.language import ENGLISH
 from istars.notify.recipients import Recipient, recipients
 from istars.platform import clock, paths
 from istars.settings import Settings
@@ -155,7 +156,8 @@ class Notifier(Worker):
                 self.live.finish(command.id, "failed", "there is nothing to test: save the settings first")
                 continue
             event = Event(0, f"test-{clock.boot_id()}-{command.id}", clock.wall(), "TEST", "test", "information", {})
-            self.outbox.add(Draft(endpoint, address, event, body={"command": command.id}))
+            body = {"command": command.id, "language": language_for(self.recipients, endpoint, address)}
+            self.outbox.add(Draft(endpoint, address, event, body=body))
 
     def _wake_now(self, number: int) -> tuple[str, str]:
         """Begin to wake one computer, whatever mains does."""
@@ -247,6 +249,11 @@ class Notifier(Worker):
         if said != self._said or now >= self._renewal:
             self.live.publish(self.name, said, lifetime_s=TROUBLE_LIFETIME_S)
             self._said, self._renewal = said, now + TROUBLE_RENEWAL_S
+
+
+def language_for(told: Sequence[Recipient], endpoint: str, address: str) -> str:
+    """The language of the recipient with this address."""
+    return next((each.language for each in told if (each.endpoint, each.address) == (endpoint, address)), ENGLISH)
 
 
 def delivery(

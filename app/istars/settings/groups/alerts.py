@@ -13,6 +13,15 @@ URL = r"(https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[!-~]*)?)?"
 HOUR = r"([01]\d|2[0-3]):[0-5]\d"
 
 
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+"""Languages in which the card writes to people; `locale/` has their texts."""
+
+
+def spoken(stem: str, who: str) -> Field:
+    """The language in which `who` is told."""
+    return Field(f"{stem}.language", Type.CHOICE, "en", f"{who}: language", choices=LANGUAGES)
+
+
 def wishes(stem: str, who: str, events: str) -> tuple[Field, ...]:
     """What recipient `who` wants to be told; the same for every channel."""
     return (
@@ -131,6 +140,7 @@ MAIL = Group(
                 (
                     Field(f"mail.to.{number}.address", Type.MAIL, "", f"Recipient {number}", maximum=254),
                     *wishes(f"mail.to.{number}", f"Recipient {number}", "warnings"),
+                    spoken(f"mail.to.{number}", f"Recipient {number}"),
                 ),
             )
             for number in range(1, MAIL_RECIPIENTS + 1)
@@ -179,6 +189,7 @@ WEBHOOK = Group(
                         maximum=120,
                     ),
                     *wishes(f"webhook.{number}", f"Webhook {number}", "all"),
+                    spoken(f"webhook.{number}", f"Webhook {number}"),
                 ),
             )
             for number in range(1, WEBHOOKS + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from istars.settings.field import Field, Group, Section, Type
-from istars.settings.groups.alerts import wishes
+from istars.settings.groups.alerts import spoken, wishes
 
 RECIPIENTS = 8
 WORKER = "modem"
@@ -97,6 +97,7 @@ GROUP = Group(
                         pattern=r"(\+?\d{3,20})?",
                     ),
                     *wishes(f"sms.to.{number}", f"Number {number}", "critical"),
+                    spoken(f"sms.to.{number}", f"Number {number}"),
                 ),
             )
             for number in range(1, RECIPIENTS + 1)
