@@ -19,7 +19,7 @@ sys.path.insert(0, str(TREE / "app"))
 
 from istars.model.alarms import ALARMS  # noqa: E402
 from istars.model.readings import READINGS, reading  # noqa: E402
-from istars.notify import sms, texts  # noqa: E402
+from istars.notify import daily, report, sms, texts  # noqa: E402
 
 ARGUMENT = re.compile(r"\{\w+\}")
 """A text that is nothing but an argument."""
@@ -49,7 +49,8 @@ def sources() -> list[str]:
         found += [alarm.title, alarm.cleared, alarm.detail, *alarm.actions]
     for name in dict.fromkeys((*texts.CONTEXT, *sms.STATED)):
         found += [reading(name).label, reading(name).label.lower()]
-    for name in ("ups.status", *REASONS):
+    found += [reading(name).label for name in (*daily.STATE, *report.TABLE)]
+    for name in ("ups.status", "istars.battery.state", "ups.test.result", *REASONS):
         found += reading(name).values.values()
     return [text for text in dict.fromkeys(found) if text and not ARGUMENT.fullmatch(text)]
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import detection, latency, poll_cycle, serial_poll, snmp, stacks, told
+from bench import detection, history, latency, poll_cycle, serial_poll, snmp, stacks, told
 from bench.image_start import start_cpu_s
 from bench.page import page_latency
 from bench.processes import Idle, idle
@@ -136,6 +136,8 @@ def main() -> int:
     compare_polls()
     compare_cycles()
     compare_detection()
+    for line in history.lines(history.measure()):
+        say(line)
     shown = page_latency()
     say(f"\nmake run to its ready line: {shown.ready_s:.1f} s (goal 5): {verdict(shown.ready_s, 5)}")
     say(f"poll to page: median {median(shown.after_poll_ms):.0f} ms, slowest {max(shown.after_poll_ms):.0f} ms")

@@ -68,6 +68,8 @@ def headline(message: Message, say: Language = language(ENGLISH)) -> str:  # noq
         return say("Test message: this is how events arrive")
     if message.kind == "status":
         return str(message.body.get("text", ""))
+    if message.kind == "report":
+        return report_title(message.at, say)
     if message.kind == "summary":
         return _summary(message, say)
     said = describe_event(message.code, message.kind, say.arguments(message.args), say)
@@ -84,6 +86,11 @@ def headline(message: Message, say: Language = language(ENGLISH)) -> str:  # noq
     if message.code == "ON_BATTERY" and isinstance(runtime, int | float):
         line = say.sentence("{event}, about {minutes} min left", event=line, minutes=max(0, round(runtime / 60)))
     return say.sentence("Still: {event}", event=line) if message.repeat else line
+
+
+def report_title(at: float, say: Language) -> str:
+    """What a daily report is called: `Daily report, 2026-11-21`."""
+    return say.sentence("Daily report, {date}", date=clock.local(at).strftime("%Y-%m-%d"))
 
 
 def _summary(message: Message, say: Language) -> str:

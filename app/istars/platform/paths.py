@@ -48,6 +48,16 @@ def archive_db() -> Path:
     return data_dir() / "archive.db"
 
 
+def history_db() -> Path:
+    """Readings of the past (`store/history.py`)."""
+    return data_dir() / "history.db"
+
+
+def history_tail() -> Path:
+    """Readings of the present hour (`store/history_tail.py`)."""
+    return data_dir() / "history.tail"
+
+
 def outbox_db() -> Path:
     """Messages on their way to people (`store/outbox.py`)."""
     return data_dir() / "outbox.db"

@@ -15,7 +15,7 @@ from functools import cache
 
 from istars.errors import StoreError
 from istars.model.alarms import ALARMS
-from istars.notify import routing, waking
+from istars.notify import daily, routing, waking
 from istars.notify.delivery import Delivery, Opener
 from istars.notify.language import ENGLISH
 from istars.notify.recipients import Recipient, recipients
@@ -79,7 +79,9 @@ class Notifier(Worker):
 
     def _take_settings(self) -> None:
         self.recipients = recipients(self.settings.current)
-        self.endpoints = list(dict.fromkeys(recipient.endpoint for recipient in self.recipients))
+        self.readers = daily.readers(self.settings.current)
+        endpoints = [recipient.endpoint for recipient in self.recipients] + ["mail"] * bool(self.readers)
+        self.endpoints = list(dict.fromkeys(endpoints))
 
     def turn(self) -> float:
         """Look at what happened, send what is due."""
@@ -93,6 +95,7 @@ class Notifier(Worker):
             try:
                 self._take_commands()
                 self._route()
+                self._report()
                 self._full.ends()
             except StoreFull as error:
                 self._full.begins(f"messages cannot be put on flash: {error}")
@@ -139,6 +142,21 @@ class Notifier(Worker):
             mains_back = any(event.code == "ON_BATTERY" and event.kind == "clear" for event in events)
             notes = {WAKE: waking.begun(self.settings.current)} if mains_back else None
             self.outbox.accept(made, events[-1].id, notes)
+
+    def _report(self) -> None:
+        """Write the daily report when its time has come, or has gone by while the card was off; once."""
+        noted, cursor = self.outbox.noted(daily.NOTE), self.outbox.cursor()
+        if cursor is None or not (self.readers or noted):
+            return
+        moment, note = None, ""
+        if self.readers:
+            moment, note = daily.due(noted, self.settings.current.text("mail.report.time"), clock.wall())
+        made = []
+        if moment is not None:
+            readings, alarms, now = self.live.readings(), self.live.alarms(), clock.boottime()
+            made = daily.drafts(moment, self.readers, self.settings.current, readings, alarms, now)
+        if note != noted:
+            self.outbox.accept(made, cursor, {daily.NOTE: note})
 
     def _context(self) -> dict[str, object]:
         """Readings of this moment that go with a message."""

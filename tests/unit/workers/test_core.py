@@ -36,12 +36,14 @@ def start(live: LiveTable) -> Iterator[Callable[[], Core]]:
     yield begin
     for core in started:
         core.recorder.close()
+        core.historian.close()
         core.live.close()
 
 
 def kill(core: Core) -> None:
     """What SIGKILL leaves: nothing is flushed, nothing said."""
     core.recorder.close()
+    core.historian.close()
     core.live.close()
 
 

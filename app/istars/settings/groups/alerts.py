@@ -8,6 +8,7 @@ from istars.settings.field import Field, Group, Section, Type
 MAIL_RECIPIENTS = 8
 WEBHOOKS = 4
 SYSLOGS = 4
+REPORTS = 4
 FINGERPRINT = r"(([0-9A-Fa-f]{2}:?){32})?"
 URL = r"(https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[!-~]*)?)?"
 HOUR = r"([01]\d|2[0-3]):[0-5]\d"
@@ -145,6 +146,31 @@ MAIL = Group(
                 fold=True,
             )
             for number in range(1, MAIL_RECIPIENTS + 1)
+        ),
+        Section(
+            "Daily report",
+            (
+                Field(
+                    "mail.report.time",
+                    Type.TEXT,
+                    "07:30",
+                    "Delivery time",
+                    "The report is about the 24 hours before. One that the card has missed follows when it is on again.",
+                    pattern=HOUR,
+                ),
+                *(
+                    field
+                    for number in range(1, REPORTS + 1)
+                    for field in (
+                        Field(
+                            f"mail.report.{number}.address", Type.MAIL, "", f"Report recipient {number}", maximum=254
+                        ),
+                        spoken(f"mail.report.{number}", f"Report recipient {number}"),
+                    )
+                ),
+            ),
+            "The day's curves, lowest and highest readings, energy, events and the state of the battery. Without a recipient "
+            "none is sent.",
         ),
     ),
     help="How this card sends e-mail, and who gets one when something happens.",

@@ -148,6 +148,23 @@ GROUP = Group(
             "How often the UPS is asked, and when silence is an alarm.",
         ),
         Section(
+            "Records",
+            (
+                Field(
+                    "ups.record.interval",
+                    Type.WHOLE,
+                    10,
+                    "Time between two records",
+                    "How often the readings are kept in the data record. The shorter, the less far back it reaches.",
+                    unit="s",
+                    minimum=2,
+                    maximum=99,
+                    applies="core",
+                ),
+            ),
+            "How often readings are kept for curves and the daily report.",
+        ),
+        Section(
             "Battery",
             (
                 Field(
