@@ -42,7 +42,12 @@ _LINK = (
             state(
                 f"istars.snmp.trap.{count}.state",
                 f"Trap recipient {count}",
-                {"untold": "Nothing sent yet", "sent": "Sent", "acknowledged": "Acknowledged", "failing": "Not reached"},
+                {
+                    "untold": "Nothing sent yet",
+                    "sent": "Sent",
+                    "acknowledged": "Acknowledged",
+                    "failing": "Not reached",
+                },
             ),
             text(f"istars.snmp.trap.{count}.detail", f"Last for trap recipient {count}"),
         )

@@ -74,7 +74,9 @@ class Snmpd(Worker):
         self._access = Access()
         standing = _standing(self.live)
         self._apply()
-        self.notifier.standing = {each.number: standing.get(each.number, Standing()) for each in self._access.recipients}
+        self.notifier.standing = {
+            each.number: standing.get(each.number, Standing()) for each in self._access.recipients
+        }
         self.watch = Watch(self.picture, self.notifier)
 
     def end(self) -> None:
@@ -215,7 +217,9 @@ class Snmpd(Worker):
 
     def _publish(self, now: float) -> None:
         """Tell the pages how the agent stands, and how it stands with each recipient."""
-        standing = {each.number: self.notifier.standing.get(each.number, Standing()) for each in self._access.recipients}
+        standing = {
+            each.number: self.notifier.standing.get(each.number, Standing()) for each in self._access.recipients
+        }
         if now < self._renewal and standing == self._told_of:
             return
         self._told_of = standing

@@ -15,7 +15,9 @@ BASE = ".".join(map(str, OBJECTS))
 def table(harness: Harness, number: int) -> dict[str, object]:
     """Column and row to value, of one table."""
     start = f"{BASE}.{number}.1."
-    return {name.removeprefix(start): value for name, value in harness.walk(start.rstrip(".")) if name.startswith(start)}
+    return {
+        name.removeprefix(start): value for name, value in harness.walk(start.rstrip(".")) if name.startswith(start)
+    }
 
 
 def test_without_modules_there_are_no_rows(harness: Harness) -> None:
@@ -58,7 +60,15 @@ def test_a_peer_is_a_row(harness: Harness) -> None:
     harness.picture.forget()
     found = table(harness, 7)
     assert found.pop("10.1") in range(30)
-    assert found == {"2.1": b"UPS-B", "3.1": b"192.0.2.7", "4.1": 2, "5.1": b"OB DISCHRG", "7.1": 840, "8.1": 31, "9.1": 1}
+    assert found == {
+        "2.1": b"UPS-B",
+        "3.1": b"192.0.2.7",
+        "4.1": 2,
+        "5.1": b"OB DISCHRG",
+        "7.1": 840,
+        "8.1": 31,
+        "9.1": 1,
+    }
 
 
 def test_every_reading_of_a_module_has_a_column() -> None:

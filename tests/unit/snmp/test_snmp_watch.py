@@ -199,7 +199,12 @@ def test_recipients_hear_what_they_chose(harness: Harness) -> None:
     assert b"alice" not in harness.agent.access.users, "who only is told may not ask"
 
 
-INFORM = {"snmp.trap.1.address": "127.0.0.1", "snmp.trap.1.port": "9", "snmp.trap.1.type": "inform", "snmp.inform.retries": "1"}
+INFORM = {
+    "snmp.trap.1.address": "127.0.0.1",
+    "snmp.trap.1.port": "9",
+    "snmp.trap.1.type": "inform",
+    "snmp.inform.retries": "1",
+}
 OTHER = Notice((*UPS_TRAPS, 3), (((1, 3, 6), b"\x05\x00"),), "critical", "Overload", "OVERLOAD")
 
 
@@ -283,7 +288,9 @@ def test_what_waits_outlives_the_worker(harness: Harness, archive: Archive, info
         each.close()
 
 
-@pytest.mark.parametrize("text", ["", "7", "{}", '{"told": 0, "waiting": [1, {"to": [1, "127.0.0.1", 9]}]}', '{"told": "x", "waiting": []}'])
+@pytest.mark.parametrize(
+    "text", ["", "7", "{}", '{"told": 0, "waiting": [1, {"to": [1, "127.0.0.1", 9]}]}', '{"told": "x", "waiting": []}']
+)
 def test_a_note_that_cannot_be_read_costs_what_is_in_it_only(harness: Harness, informer: Notifier, text: str) -> None:
     harness.live.set_mark("snmp", text)
     watch = Watch(harness.picture, informer)

@@ -141,7 +141,11 @@ def test_it_says_how_it_stands_with_each_recipient(start: Callable[[], Snmpd]) -
     assert said()["istars.snmp.trap.5.state"] == "failing"
     assert said()["istars.snmp.trap.5.detail"] == "coldStart: no answer after 1 try"
     event = worker.live.pending_events()[-1]
-    assert (event.code, event.args["notice"], event.args["reason"]) == ("TRAP_FAILED", "coldStart", "no answer after 1 try")
+    assert (event.code, event.args["notice"], event.args["reason"]) == (
+        "TRAP_FAILED",
+        "coldStart",
+        "no answer after 1 try",
+    )
     again = start()
     assert said()["istars.snmp.trap.5.state"] == "failing", "a restart of the worker does not forget it"
     change({"snmp.trap.5.address": ""})
