@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from istars.model.declare import Reading, number, state, text
 
+TRAP_RECIPIENTS = 8
+
 _LINK = (
     state("istars.link.state", "Link to the UPS", {"ok": "Connected", "lost": "Lost"}),
     state(
@@ -33,6 +35,23 @@ _LINK = (
     ),
     text("istars.snmp.detail", "What SNMP cannot do"),
     text("istars.snmp.engine", "SNMP engine ID"),
+    *(
+        each
+        for count in range(1, TRAP_RECIPIENTS + 1)
+        for each in (
+            state(
+                f"istars.snmp.trap.{count}.state",
+                f"Trap recipient {count}",
+                {
+                    "untold": "Nothing sent yet",
+                    "sent": "Sent",
+                    "acknowledged": "Acknowledged",
+                    "failing": "Not reached",
+                },
+            ),
+            text(f"istars.snmp.trap.{count}.detail", f"Last for trap recipient {count}"),
+        )
+    ),
     state(
         "istars.accounts.state",
         "User accounts",

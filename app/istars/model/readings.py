@@ -13,6 +13,7 @@ from types import MappingProxyType
 from istars.errors import UnknownName
 from istars.model.card_readings import CARD
 from istars.model.declare import Counterpart, Kind, Reading, Value, number, state, text, volts
+from istars.model.module_readings import MODULES
 
 __all__ = [
     "MINUS",
@@ -224,7 +225,7 @@ _PARTS = (
 
 def _all() -> Iterator[Reading]:
     """Every declaration, phases written out."""
-    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, *CARD):
+    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, *MODULES, *CARD):
         for item in group:
             if "{phase}" in item.name:
                 yield from _per_phase(item)

@@ -12,7 +12,19 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from istars.store.accounts import SCRYPT_COST
-from istars.web import api, auth, commands_api, firmware_api, https, live, openapi, security, session, settings_api
+from istars.web import (
+    api,
+    auth,
+    commands_api,
+    firmware_api,
+    https,
+    live,
+    openapi,
+    security,
+    session,
+    settings_api,
+    snmp_api,
+)
 from istars.web.pages import (
     about,
     account,
@@ -24,6 +36,7 @@ from istars.web.pages import (
     messages,
     overview,
     settings,
+    snmp,
     system,
     tokens,
     users,
@@ -53,6 +66,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     pages = (
         overview,
         settings,
+        snmp,
         system,
         alarms,
         events,
@@ -65,7 +79,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         certificate,
         firmware,
     )
-    for part in (auth, account, live, *pages, api, settings_api, commands_api, firmware_api, openapi):
+    programs = (api, settings_api, commands_api, snmp_api, firmware_api, openapi)
+    for part in (auth, account, live, *pages, *programs):
         app.register_blueprint(part.blueprint)
     if os.environ.get("ISTARS_HTTP_PROXY") == "1":
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]

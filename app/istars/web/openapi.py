@@ -14,6 +14,7 @@ from istars import __version__
 from istars.model.readings import READINGS
 from istars.settings.field import TEXT_LIMIT, Field, Type
 from istars.settings.groups import FIELDS
+from istars.snmp.mibfiles import MIB_FILES
 from istars.store import firmware
 from istars.web.api import EVENTS_LIMIT, EVENTS_USUAL, LARGEST_ID, NOTE_LENGTH
 from istars.web.orders import OWN
@@ -233,7 +234,9 @@ def commands_paths() -> Schema:
         record(state=TEXT, message=TEXT),
         (400, 404, 409, 413),
         parameters=(name,),
-        body=record(("arguments",), arguments={"type": "object", "additionalProperties": TEXT}),
+        body=record(
+            ("arguments",), arguments={"type": "object", "additionalProperties": {"type": ["string", "integer"]}}
+        ),
         body_required=False,
         access="write",
     )
@@ -316,13 +319,25 @@ def firmware_paths() -> Schema:
     }
 
 
+def snmp_paths() -> Schema:
+    """The MIB files."""
+    listed = record(mibs=rows(record(name=TEXT, title=TEXT, oid=TEXT)))
+    name = {"name": "name", "in": "path", "required": True, "schema": {**TEXT, "enum": list(MIB_FILES)}}
+    one = operation("One MIB file", TEXT, (404,), parameters=(name,))
+    one["responses"]["200"]["content"] = {"text/plain": {"schema": TEXT}}
+    return {
+        "/api/v1/snmp/mibs": {"get": operation("MIB files that there are", listed)},
+        "/api/v1/snmp/mibs/{name}": {"get": one},
+    }
+
+
 @cache
 def document() -> Schema:
     """The whole description."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "iStars", "version": __version__, "license": {"name": "Apache-2.0"}},
-        "paths": {**state_paths(), **commands_paths(), **settings_paths(), **firmware_paths()},
+        "paths": {**state_paths(), **commands_paths(), **settings_paths(), **snmp_paths(), **firmware_paths()},
         "components": {
             "schemas": schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},

@@ -10,8 +10,8 @@ from istars.web import session
 from istars.web.audit import note
 from istars.web.store import store
 
-OWN = {name: declared for name, declared in COMMANDS.items() if declared.target == "system"}
-"""The commands that are carried out by the worker of the operating system."""
+OWN = {name: declared for name, declared in COMMANDS.items() if declared.target in ("system", "snmpd")}
+"""The commands that concern the card and not the UPS: of the worker of the operating system, and of the SNMP agent."""
 WAIT_S = 15.0
 """Longer than the longest of them, the comparison with time servers."""
 

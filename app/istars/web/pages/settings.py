@@ -55,10 +55,10 @@ PLACES = {
     "wake": Place("device", "/device/wake", wake.GROUP, "wake.html"),
     "system": Place("general", "/settings/system", system.GROUP, "system.html"),
     "firmware": Place("general", "/settings/firmware", firmware.GROUP),
-    "snmp": Place("general", "/settings/snmp", snmp.GROUP),
+    "snmp": Place("general", "/settings/snmp", snmp.GROUP, "snmp.html"),
     "snmp_managers": Place("general", "/settings/snmp/managers", snmp.MANAGERS),
     "snmp_users": Place("general", "/settings/snmp/users", snmp.USERS),
-    "snmp_traps": Place("general", "/settings/snmp/traps", snmp.RECIPIENTS),
+    "snmp_traps": Place("general", "/settings/snmp/traps", snmp.RECIPIENTS, "snmp_traps.html"),
     "radius": Place("general", "/settings/radius", radius.GROUP, "radius.html"),
 }
 """End point to place."""
