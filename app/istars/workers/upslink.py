@@ -11,7 +11,7 @@ from istars.drivers.detect import Detection, outcome
 from istars.drivers.engine import Driver, Options, open_driver
 from istars.errors import CommandRefused, IStarsError, LinkError, NoAnswer
 from istars.model.readings import Value
-from istars.platform import clock
+from istars.platform import clock, paths
 from istars.settings.groups import FIELDS
 from istars.store import detection, wake
 from istars.store.live_commands import LiveCommand
@@ -63,6 +63,7 @@ class UpsLink(Worker):
         """What a page offers: it knows no drivers."""
         titles = {AUTOMATIC: "Find out which it is", **ups.protocol_titles()}
         self._protocols = json.dumps(titles, ensure_ascii=False)
+        self._maps_changed = paths.modified(paths.maps_dir())
 
     @property
     def interval(self) -> float:
@@ -220,6 +221,9 @@ class UpsLink(Worker):
             "istars.link.protocols": self._protocols,
         }
         now = clock.boottime()
+        if now >= self._link_renewal and paths.modified(paths.maps_dir()) != self._maps_changed:
+            self._list_protocols()
+            values["istars.link.protocols"] = self._protocols
         if values == self._link_said and now < self._link_renewal:
             return False
         changed = self.live.publish(LINK_SOURCE, values, lifetime_s=LINK_LIFETIME_S)
