@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--speed", type=float, default=1.0, metavar="N", help="simulated seconds per second (1)")
     result.add_argument("--baud", type=int, metavar="N", help="line speed; 0 answers at once (2400 or 9600)")
     result.add_argument("--parity", choices=("N", "E", "O"), default="N", help="parity of the line (N)")
+    result.add_argument("--strict", action="store_true", help="a client at another speed gets, and sends, noise")
     result.add_argument("--paced", action="store_true", help="send answers character by character")
     result.add_argument("--phases", type=int, choices=(1, 3), default=1, help=f"3 for {', '.join(MODBUS_KINDS)} (1)")
     result.add_argument("--address", type=int, default=1, metavar="N", help="Modbus address (1)")

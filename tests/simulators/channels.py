@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import stat
+import termios
 import tty
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from .line import Line
 
 READ_SIZE: Final = 4096
+SPEEDS: Final = (1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200)
 
 
 class SimulatorError(Exception):
@@ -47,6 +49,12 @@ class PtyChannel:
     def fileno(self) -> int:
         """Descriptor to wait on."""
         return self._master
+
+    @property
+    def client_baud(self) -> int:
+        """Speed to which the program at the other end has set its side."""
+        speed = termios.tcgetattr(self._slave)[5]
+        return next((baud for baud in SPEEDS if getattr(termios, f"B{baud}") == speed), 0)
 
     def receive(self) -> bytes | None:
         """Read what came in; None when the channel is gone."""

@@ -57,7 +57,8 @@ class Simulator:
 
     link: path of the pty, tcp: port on 127.0.0.1 (0: any, see `tcp_port`), control: path of the steering socket; each may
     be None. baud: None for the protocol's own speed, 0 for no waiting; parity: N, E or O. A client whose port is set up
-    otherwise says so by `client`: a pty cannot tell. speed: simulated seconds per second.
+    otherwise says so by `client`: a pty cannot tell its parity, and its speed is looked at only if `strict`. speed: simulated
+    seconds per second.
     Raises ValueError for an unknown kind, SimulatorError from `start` and `run` when a path or port cannot be had.
     """
 
@@ -75,6 +76,7 @@ class Simulator:
         phases: int = 1,
         address: int = 1,
         seed: int = 1,
+        strict: bool = False,
     ) -> None:
         self.ups = Ups(design_of(kind, phases), seed)
         self.device = device_for(self.ups, address)
@@ -89,6 +91,7 @@ class Simulator:
         self._parity = parity
         self.client: Setting | None = None
         self._paced = paced
+        self._strict = strict
         self._channels: set[Channel] = set()
         self._tcp_listener: socket.socket | None = None
         self._control_listener: socket.socket | None = None
@@ -239,7 +242,16 @@ class Simulator:
     # ---- the wire
 
     def _new_line(self) -> Line:
-        return Line(self.device, self.wire, self._baud, self._paced, self._advance, self._parity, lambda: self.client)
+        return Line(
+            self.device, self.wire, self._baud, self._paced, self._advance, self._parity, self._setting_of_client
+        )
+
+    def _setting_of_client(self) -> Setting | None:
+        """How the other end is set up, as far as it is known."""
+        if self.client is not None or not self._strict:
+            return self.client
+        speeds = [channel.client_baud for channel in self._channels if isinstance(channel, PtyChannel)]
+        return Setting(speeds[0], self._parity) if speeds else None
 
     def _add(self, channel: Channel) -> None:
         self._channels.add(channel)

@@ -23,6 +23,7 @@ _LINK = (
         },
     ),
     text("istars.link.detail", "Detail"),
+    text("istars.link.seen", "Last seen on the wire"),
     text("istars.link.protocol", "Protocol"),
     text("istars.link.device", "Port"),
     number("istars.link.detect.progress", "Search for the protocol", "%", 0, 0, 100),

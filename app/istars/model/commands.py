@@ -184,8 +184,9 @@ _DECLARED = (
         "istars.link.detect",
         "Find out what the UPS speaks",
         "Nothing happens to the load. The UPS is only asked; for some seconds its readings are not renewed.",
-        (Argument("device", "Port"),),
+        (Argument("device", "Port"), Argument("apply", "Make what is found the setting", "", 0, 1, 1)),
     ),
+    Command("istars.link.detect.stop", "Stop finding out what the UPS speaks", "Nothing happens to the load."),
     Command(
         "istars.map.keep",
         "Try a register map and keep it",

@@ -189,6 +189,8 @@ _BATTERY = (
     number("istars.battery.blocks", "Battery blocks", "", 0, 0, 10_000),
     volts("istars.battery.float.voltage.cell", "Float voltage per cell", high=5, precision=2),
     volts("istars.battery.boost.voltage.cell", "Boost voltage per cell", high=5, precision=2),
+    text("battery.date", "Battery fitted"),
+    number("istars.battery.age", "Battery age", "years", 1, 0, 200),
     number("istars.battery.maintenance.days", "Battery maintenance cycle", "d", 0, 0, 65535),
     state(
         "istars.battery.state",

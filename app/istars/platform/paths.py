@@ -83,6 +83,14 @@ def maps_dir() -> Path:
     return data_dir() / "maps"
 
 
+def modified(path: Path) -> int:
+    """A number that changes when the folder or file at `path` does; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def detection_file() -> Path:
     """How the last search for the protocol went (`store/detection.py`)."""
     return run_dir() / "detection.json"

@@ -24,6 +24,7 @@ from istars.web import (
     session,
     settings_api,
     snmp_api,
+    ups_api,
 )
 from istars.web.pages import (
     about,
@@ -35,6 +36,7 @@ from istars.web.pages import (
     firmware,
     messages,
     overview,
+    parameters,
     settings,
     snmp,
     system,
@@ -67,6 +69,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         overview,
         settings,
         snmp,
+        parameters,
         system,
         alarms,
         events,
@@ -79,7 +82,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         certificate,
         firmware,
     )
-    programs = (api, settings_api, commands_api, snmp_api, firmware_api, openapi)
+    programs = (api, settings_api, commands_api, snmp_api, firmware_api, ups_api, openapi)
     for part in (auth, account, live, *pages, *programs):
         app.register_blueprint(part.blueprint)
     if os.environ.get("ISTARS_HTTP_PROXY") == "1":

@@ -334,10 +334,19 @@ def snmp_paths() -> Schema:
 @cache
 def document() -> Schema:
     """The whole description."""
+    from istars.web.openapi_ups import ups_paths  # it is written in the words of this module
+
     return {
         "openapi": "3.1.0",
         "info": {"title": "iStars", "version": __version__, "license": {"name": "Apache-2.0"}},
-        "paths": {**state_paths(), **commands_paths(), **settings_paths(), **snmp_paths(), **firmware_paths()},
+        "paths": {
+            **state_paths(),
+            **commands_paths(),
+            **settings_paths(),
+            **snmp_paths(),
+            **firmware_paths(),
+            **ups_paths(),
+        },
         "components": {
             "schemas": schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},

@@ -9,11 +9,11 @@ from dataclasses import replace
 from istars.drivers import ups
 from istars.drivers.detect import Detection, outcome
 from istars.drivers.engine import Driver, Options, open_driver
-from istars.errors import IStarsError, LinkError, NoAnswer
+from istars.errors import CommandRefused, IStarsError, LinkError, NoAnswer
 from istars.model.readings import Value
-from istars.platform import clock
+from istars.platform import clock, paths
 from istars.settings.groups import FIELDS
-from istars.store import wake
+from istars.store import detection, wake
 from istars.store.live_commands import LiveCommand
 from istars.workers import linkwork
 from istars.workers.base import Lasting, Worker
@@ -29,6 +29,10 @@ LINK_LIFETIME_S = 20.0
 """How long the state of the link itself stays current; longer than the slowest round of tries on a dead line."""
 RETRY_S = 1.0
 CORE = "core"
+STOP = "istars.link.detect.stop"
+BUSY = "the card is finding out what the UPS speaks; stop that, or try again when it is done"
+SEEN_SHOWN = 64
+"""Bytes of the wire that are published where a UPS is not understood."""
 AUTOMATIC = "automatic"
 """Instead of a protocol: find out which it is."""
 
@@ -48,6 +52,8 @@ class UpsLink(Worker):
         self._link_said: dict[str, Value] = {}
         self._link_renewal = 0.0
         self._found: Detection | None = None
+        self._seen = b""
+        detection.settle()
         self._list_protocols()
         self._concerned = self._options()
         for command in self.live.abandon(SOURCE):
@@ -57,6 +63,7 @@ class UpsLink(Worker):
         """What a page offers: it knows no drivers."""
         titles = {AUTOMATIC: "Find out which it is", **ups.protocol_titles()}
         self._protocols = json.dumps(titles, ensure_ascii=False)
+        self._maps_changed = paths.modified(paths.maps_dir())
 
     @property
     def interval(self) -> float:
@@ -93,6 +100,7 @@ class UpsLink(Worker):
             self._driver = None
         self._battery = None
         self._first_poll = True
+        self._seen = b""
 
     def _opened(self) -> Driver:
         """The driver, opened if need be; raises LinkError."""
@@ -131,19 +139,37 @@ class UpsLink(Worker):
         if found is None:
             said, self._found = outcome(self._found), None
             raise NoAnswer(said)
-        return found.protocol, replace(options, baud=found.baud, parity=found.parity)
+        return found.protocol, replace(options, baud=found.baud, parity=found.parity, bytesize=0, stopbits=0)
 
     def _search(self, device: str) -> Detection:
         """Look for the UPS on `device`; raises PortError."""
         settings = self.settings.current
         baud, parity = settings.whole("ups.serial.baud"), _chosen(settings.text("ups.serial.parity")) or "N"
         state = Detection(device)
-        for state in linkwork.search(device, settings.whole("ups.address"), (baud, parity)):
-            self._sign_of_life()
-            self.live.publish(LINK_SOURCE, {"istars.link.detect.progress": state.percent}, lifetime_s=LINK_LIFETIME_S)
-            if self.stopping:
-                break
+        search = linkwork.search(device, settings.whole("ups.address"), (baud, parity))
+        try:
+            for state in search:
+                self._sign_of_life()
+                self.live.publish(
+                    LINK_SOURCE, {"istars.link.detect.progress": state.percent}, lifetime_s=LINK_LIFETIME_S
+                )
+                self.live.touch()
+                if self.stopping or self._told_to_stop():
+                    raise NoAnswer(linkwork.STOPPED)
+        finally:
+            search.close()
+            self.live.touch()
         return state
+
+    def _told_to_stop(self) -> bool:
+        """Answer the commands that come in during a search: one ends it, the others can only be given afterwards."""
+        stop = False
+        while (command := self.live.claim(SOURCE)) is not None:
+            stop |= command.name == STOP
+            said = ("done", "The search is stopped.") if command.name == STOP else ("failed", BUSY)
+            self.live.finish(command.id, *said)
+            wake.nudge(CORE)
+        return stop
 
     def _poll(self) -> bool:
         """Ask the UPS once and publish the answer, or why there is none."""
@@ -163,6 +189,7 @@ class UpsLink(Worker):
             SOURCE, values, lifetime_s=POLLS_TO_STALE * self.interval, estimated=estimated, at=poll.at
         )
         changed |= self._publish_link("ok", "", "")
+        self._seen = b""
         self._trouble.ends()
         if changed:
             wake.nudge(CORE)
@@ -173,24 +200,30 @@ class UpsLink(Worker):
         settings = self.settings.current
         device, protocol = settings.text("ups.device"), settings.text("ups.protocol")
         self._trouble.begins(f"no data from the UPS ({protocol} on {device}): {error.detail}")
+        # Silence after a wrong answer must not hide it: it is what tells the owner which setting is wrong.
+        self._seen = (self._driver.last_seen if self._driver is not None else b"") or self._seen
         if error.reason not in ("no-answer", "bad-answer"):
             # What comes back at this port may be another device.
             self._found = None
             self._close()
-        if self._publish_link("lost", error.reason, error.detail):
+        if self._publish_link("lost", error.reason, error.detail, self._seen):
             wake.nudge(CORE)
 
-    def _publish_link(self, state: str, reason: str, detail: str) -> bool:
+    def _publish_link(self, state: str, reason: str, detail: str, seen: bytes = b"") -> bool:
         settings = self.settings.current
         values: dict[str, Value] = {
             "istars.link.state": state,
             "istars.link.reason": reason,
             "istars.link.detail": detail,
+            "istars.link.seen": seen[:SEEN_SHOWN].hex(" "),
             "istars.link.protocol": settings.text("ups.protocol"),
             "istars.link.device": settings.text("ups.device"),
             "istars.link.protocols": self._protocols,
         }
         now = clock.boottime()
+        if now >= self._link_renewal and paths.modified(paths.maps_dir()) != self._maps_changed:
+            self._list_protocols()
+            values["istars.link.protocols"] = self._protocols
         if values == self._link_said and now < self._link_renewal:
             return False
         changed = self.live.publish(LINK_SOURCE, values, lifetime_s=LINK_LIFETIME_S)
@@ -225,11 +258,14 @@ class UpsLink(Worker):
         """Carry out one command and tell what happened; raises IStarsError or OSError."""
         if command.name == "istars.link.detect":
             self._close()
-            state = self._search(str(command.arguments.get("device") or self.settings.current.text("ups.device")))
+            state = self._search(linkwork.port_of(command.arguments, self.settings.current))
             if state.found is None:
                 raise NoAnswer(outcome(state))
-            linkwork.remember(state)
+            if command.arguments.get("apply", 1):
+                linkwork.remember(state)
             return outcome(state)
+        if command.name == STOP:
+            raise CommandRefused("nothing is being searched for")
         if command.name == "istars.map.keep":
             self._close()
             device = self.settings.current.text("ups.device")

@@ -29,6 +29,7 @@ class FakeDriver:
         self.given: list[tuple[str, dict[str, int | str]]] = []
         self.result: str | CommandRefused | LinkError = "done"
         self.asked: tuple[str, str, Options] | None = None
+        self.last_seen = b""
 
     def open(self) -> None:
         self.opened += 1
