@@ -19,6 +19,7 @@ from istars.web.pages import (
     alarms,
     audit,
     certificate,
+    control,
     events,
     firmware,
     messages,
@@ -49,7 +50,21 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     security.init_app(app)
     security.public(app.view_functions["static"])
     app.add_url_rule("/favicon.ico", "favicon", security.public(lambda: app.send_static_file("icon.svg")))
-    pages = (overview, settings, system, alarms, events, messages, users, tokens, about, audit, certificate, firmware)
+    pages = (
+        overview,
+        settings,
+        control,
+        system,
+        alarms,
+        events,
+        messages,
+        users,
+        tokens,
+        about,
+        audit,
+        certificate,
+        firmware,
+    )
     for part in (auth, account, live, *pages, api, settings_api, commands_api, firmware_api, openapi):
         app.register_blueprint(part.blueprint)
     if os.environ.get("ISTARS_HTTP_PROXY") == "1":
