@@ -96,6 +96,26 @@ def detection_file() -> Path:
     return run_dir() / "detection.json"
 
 
+def abilities_file() -> Path:
+    """What the UPS can do (`store/abilities.py`)."""
+    return run_dir() / "abilities.json"
+
+
+def serial_file() -> Path:
+    """The borrowed serial port and what went over it (`store/serialport.py`)."""
+    return run_dir() / "serial.json"
+
+
+def serial_lease() -> Path:
+    """Who still looks at the page of the borrowed port (`store/serialport.py`)."""
+    return run_dir() / "serial.lease"
+
+
+def serial_records() -> Path:
+    """Recordings of serial port debugging data (`store/serialport.py`)."""
+    return data_dir() / "serial"
+
+
 def offered_dir() -> Path:
     """Register maps that were brought and not yet tried (`store/maps.py`)."""
     return run_dir() / "maps"

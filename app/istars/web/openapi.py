@@ -11,7 +11,9 @@ from typing import Any
 from flask import Blueprint, jsonify
 
 from istars import __version__
+from istars.model.commands import COMMANDS
 from istars.model.readings import READINGS
+from istars.model.variables import VARIABLES
 from istars.settings.field import TEXT_LIMIT, Field, Type
 from istars.settings.groups import FIELDS
 from istars.snmp.mibfiles import MIB_FILES
@@ -23,6 +25,9 @@ blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
 Schema = dict[str, Any]
 
+CARDS_OWN = ("istars.link.", "istars.map.", "istars.serial.", "istars.variable.", "istars.firmware.")
+"""Commands of the catalogue that are no commands of a UPS begin so."""
+
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "number"}
 WHOLE: Schema = {"type": "integer"}
@@ -31,6 +36,7 @@ TIME: Schema = {"type": "string", "format": "date-time"}
 SEVERITY: Schema = {"type": "string", "enum": ["critical", "warning", "information"]}
 ANYTHING: Schema = {"type": "object"}
 KEY: Schema = {"name": "key", "in": "path", "required": True, "schema": TEXT}
+OF_UPS = [name for name, each in COMMANDS.items() if each.target == "upslink" and not name.startswith(CARDS_OWN)]
 OPTION: Schema = {**KEY, "schema": {**TEXT, "enum": list(FIELDS)}}
 
 
@@ -226,9 +232,20 @@ def state_paths() -> Schema:
 
 
 def commands_paths() -> Schema:
-    """Commands for the card itself."""
+    """Commands for the card and its UPS, and settings inside the UPS."""
     needs = ", ".join(f"{name} needs “{declared.permission}”" for name, declared in OWN.items())
-    name = {"name": "name", "in": "path", "required": True, "schema": {**TEXT, "enum": list(OWN)}}
+    name = {"name": "name", "in": "path", "required": True, "schema": {**TEXT, "enum": [*OWN, *OF_UPS]}}
+    end = maybe(NUMBER)
+    argument = record(name=TEXT, label=TEXT, unit=TEXT, default=maybe(WHOLE), minimum=end, maximum=end)
+    command = record(
+        name=TEXT, label=TEXT, effect=TEXT, permission=TEXT, interrupts_load=YES_OR_NO, arguments=rows(argument)
+    )
+    scalar = {"type": ["number", "string"]}
+    variable = record(
+        name=TEXT, label=TEXT, effect=TEXT, value=scalar, unit=TEXT, choices=maybe(rows(TEXT)), minimum=end, maximum=end
+    )
+    one = {"name": "name", "in": "path", "required": True, "schema": {**TEXT, "enum": list(VARIABLES)}}
+    told = record(state=TEXT, message=TEXT)
     give = operation(
         "Give a command and wait for what comes of it",
         record(state=TEXT, message=TEXT),
@@ -240,8 +257,24 @@ def commands_paths() -> Schema:
         body_required=False,
         access="write",
     )
-    give["description"] = f"{needs}."
-    return {"/api/v1/commands/{name}": {"post": give}}
+    give["description"] = (
+        f"{needs}, those of the UPS “write”. Which it has, GET /api/v1/commands tells: others are not there."
+    )
+    return {
+        "/api/v1/commands": {"get": operation("What can be told to card and UPS", record(commands=rows(command)))},
+        "/api/v1/commands/{name}": {"post": give},
+        "/api/v1/variables": {"get": operation("Settings inside the UPS", record(variables=rows(variable)))},
+        "/api/v1/variables/{name}": {
+            "put": operation(
+                "Write a setting of the UPS and tell what it shows then",
+                told,
+                (400, 404, 409, 413),
+                parameters=(one,),
+                body=record(value=scalar),
+                access="write",
+            )
+        },
+    }
 
 
 def settings_paths() -> Schema:

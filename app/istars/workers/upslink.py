@@ -15,9 +15,10 @@ from istars.platform import clock, paths
 from istars.settings.groups import FIELDS
 from istars.store import detection, wake
 from istars.store.live_commands import LiveCommand
-from istars.workers import linkwork
+from istars.workers import controlwork, linkwork, serialwork
 from istars.workers.base import Lasting, Worker
 from istars.workers.batterywork import BatteryWork
+from istars.workers.serialwork import SerialDesk
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,12 @@ class UpsLink(Worker):
         self._seen = b""
         detection.settle()
         self._list_protocols()
+        self._able = False
+        self._counted = False
+        self._desk: SerialDesk | None = None
+        serialwork.forget()
+        self._countdown = controlwork.Countdown()
+        controlwork.forget()
         self._concerned = self._options()
         for command in self.live.abandon(SOURCE):
             log.warning("the command %s of %s was interrupted", command.name, command.asked_by)
@@ -74,8 +81,44 @@ class UpsLink(Worker):
         """The settings that this worker acts on; changes of others leave the port open."""
         return {key: value for key, value in self.settings.current.items() if FIELDS[key].applies == SOURCE}
 
+    def wait(self, bell: wake.Bell, timeout_s: float) -> None:
+        """While the port is borrowed, wake up for what comes in there, too."""
+        if self._desk is None:
+            bell.wait(timeout_s)
+        elif self._desk.wait(bell, timeout_s):
+            bell.drain()
+
     def turn(self) -> float:
         """Carry out commands that wait, poll if it is time."""
+        if self._desk is not None:
+            return self._attend(self._desk)
+        return self._work()
+
+    def _attend(self, desk: SerialDesk) -> float:
+        """The port is borrowed: nothing is polled until it is given back, or nobody looks any more."""
+        self._carry_out()
+        self.settings.changed()
+        over = desk.look() if self._desk is desk else ""
+        if over:
+            self._give_back(over)
+        if self._desk is None:
+            return self._work()
+        if desk.news():
+            self.live.touch()
+        if self._publish_link("lost", "borrowed", desk.said):
+            wake.nudge(CORE)
+        return desk.due()
+
+    def _give_back(self, why: str) -> str:
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            desk.close(why)
+            log.info("the port %s was given back: %s", desk.device, why)
+            self.live.touch()
+        self._due = 0.0
+        return why
+
+    def _work(self) -> float:
         if self.settings.changed() and self._options() != self._concerned:
             self._concerned = self._options()
             self._close()
@@ -92,6 +135,7 @@ class UpsLink(Worker):
 
     def end(self) -> None:
         """Leave the port."""
+        self._give_back("the card was stopped")
         self._close()
 
     def _close(self) -> None:
@@ -101,6 +145,10 @@ class UpsLink(Worker):
         self._battery = None
         self._first_poll = True
         self._seen = b""
+        self._countdown.begin(0)
+        if self._able:
+            self._able = False
+            controlwork.forget()
 
     def _opened(self) -> Driver:
         """The driver, opened if need be; raises LinkError."""
@@ -182,9 +230,11 @@ class UpsLink(Worker):
         if self._battery is None:
             self._battery = BatteryWork(self.settings.current)
         values, estimated = self._battery.follow(poll.values, poll.estimated, poll.at)
-        if self._first_poll:
+        values, estimated = self._countdown.follow(values, estimated)
+        if self._first_poll or (self._counted and not self._countdown.ends):
             self._forget_others(values)
             self._first_poll = False
+        self._counted = bool(self._countdown.ends)
         changed = self.live.publish(
             SOURCE, values, lifetime_s=POLLS_TO_STALE * self.interval, estimated=estimated, at=poll.at
         )
@@ -193,7 +243,15 @@ class UpsLink(Worker):
         self._trouble.ends()
         if changed:
             wake.nudge(CORE)
+        if not self._able:
+            self._tell_abilities(driver)
         return True
+
+    def _tell_abilities(self, driver: Driver) -> None:
+        """What this UPS can do: once it has answered, and whenever a setting of it was changed."""
+        self._able = True
+        controlwork.tell(driver)
+        self.live.touch()
 
     def _lost(self, error: LinkError) -> None:
         """Say why there is no answer; a port that failed is opened again at the next try."""
@@ -256,6 +314,10 @@ class UpsLink(Worker):
 
     def _done(self, command: LiveCommand) -> str:
         """Carry out one command and tell what happened; raises IStarsError or OSError."""
+        if command.name.startswith("istars.serial."):
+            return self._serial(command)
+        if self._desk is not None:
+            raise CommandRefused(f"{self._desk.said}; nothing can be sent to the UPS until it is given back")
         if command.name == "istars.link.detect":
             self._close()
             state = self._search(linkwork.port_of(command.arguments, self.settings.current))
@@ -272,7 +334,36 @@ class UpsLink(Worker):
             said = linkwork.try_map(str(command.arguments["name"]), device, self._driver_options())
             self._list_protocols()
             return said
-        return self._opened().execute(command.name, command.arguments)
+        driver = self._opened()
+        if command.name == "istars.variable.read":
+            self._tell_abilities(driver)
+            return "Read."
+        if command.name == "istars.variable.set":
+            try:
+                return driver.write(str(command.arguments["name"]), command.arguments["value"])
+            finally:
+                self._tell_abilities(driver)
+        said = driver.execute(command.name, command.arguments)
+        if command.name.startswith(("shutdown.", "load.")):
+            self._countdown.begin(driver.counts_s)
+        return said
+
+    def _serial(self, command: LiveCommand) -> str:
+        """Serial port debugging: borrow a port, send over it, record, give it back."""
+        if command.name == "istars.serial.borrow":
+            if self._desk is not None:
+                raise CommandRefused(f"{self._desk.said}; it has to be given back first")
+            self._close()
+            self._desk = serialwork.borrow(command, self.settings.current, self._driver_options())
+            return f"{self._desk.said}. The UPS is not watched until it is given back."
+        if self._desk is None:
+            raise CommandRefused("no port is borrowed: it may have been given back by itself")
+        if command.name == "istars.serial.return":
+            return self._give_back(f"given back by {command.asked_by}")
+        if command.name == "istars.serial.record":
+            return self._desk.record(bool(command.arguments["on"]))
+        data = serialwork.bytes_of(str(command.arguments["bytes"]))
+        return self._desk.send(data, command.asked_by, sure=command.name == "istars.serial.send")
 
 
 def _chosen(choice: str) -> str:
