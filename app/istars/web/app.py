@@ -24,6 +24,7 @@ from istars.web.pages import (
     firmware,
     messages,
     overview,
+    serial,
     settings,
     system,
     tokens,
@@ -51,20 +52,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     security.public(app.view_functions["static"])
     app.add_url_rule("/favicon.ico", "favicon", security.public(lambda: app.send_static_file("icon.svg")))
     pages = (
-        overview,
-        settings,
-        control,
-        system,
-        alarms,
-        events,
-        messages,
-        users,
-        tokens,
-        about,
-        audit,
-        certificate,
-        firmware,
-    )
+        overview, settings, control, system, alarms, events, messages, users, tokens, about, audit, certificate, firmware, serial,
+    )  # fmt: skip
     for part in (auth, account, live, *pages, api, settings_api, commands_api, firmware_api, openapi):
         app.register_blueprint(part.blueprint)
     if os.environ.get("ISTARS_HTTP_PROXY") == "1":
