@@ -118,6 +118,8 @@ class UpsLink(Worker):
             self._due = 0.0
         if self._carry_out():
             self._due = 0.0
+        if self._desk is not None:
+            return self._desk.due()
         now = clock.boottime()
         if now >= self._due:
             # The next poll keeps the rhythm; after a pause (slow device, sleep) it starts a new one.

@@ -77,7 +77,7 @@ def test_a_ups_behind_the_network_has_no_port_to_borrow(admin, live):
 
 def test_frames_are_shown_as_text_and_as_hexadecimal_and_nothing_of_them_is_markup(admin, borrowed):
     page = admin.get(PAGE).get_data(as_text=True)
-    assert "<code>(&lt;230.0␍</code>" in page
+    assert "<code>(&lt;230.0\\r</code>" in page
     assert "Mains voltage 230.0 V" in page
     assert "<code>28 3C 32 33 30 2E 30 0D</code>" in admin.get(f"{PAGE}?enc=hex").get_data(as_text=True)
 
@@ -121,7 +121,7 @@ def test_what_may_change_the_ups_is_asked_about_first(admin, borrowed):
         assert asked.status_code == 200
         page = asked.get_data(as_text=True)
         assert "Switch off now" in page
-        assert "S00R0000␍" in page
+        assert "S00R0000\\r" in page
         assert admin.post(f"{PAGE}/send", {"sure": "yes", "bytes": b"S00R0000\r".hex(" ")}).status_code == 303
     assert [name for name, _ in got] == ["istars.serial.ask", "istars.serial.send"]
     assert any(b"S00R0000\r".hex() in entry.subject for entry in written_down())
@@ -140,7 +140,7 @@ def test_looking_at_the_page_keeps_the_port_and_somebody_else_does_not(admin, bo
 
 def test_what_is_shown_can_be_taken_away_as_table_and_as_fixture(admin, borrowed):
     table = admin.get(f"{PAGE}/shown.csv").get_data(as_text=True)
-    assert "Sent,51 31 0D,Q1␍,Asks for Mains voltage,admin" in table
+    assert "Sent,51 31 0D,Q1\\r,Asks for Mains voltage,admin" in table
     (row,) = [json.loads(line) for line in admin.get(f"{PAGE}/shown.jsonl").get_data(as_text=True).splitlines()]
     assert (row["request"], row["reply"], row["grade"]) == ("Q1\r", "(<230.0\r", "RUN")
     assert row["decoded"] == {"input.voltage": 230.0}

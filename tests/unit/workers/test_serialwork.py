@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from istars.workers import serialwork
 from istars.workers.serialwork import SerialDesk
 from istars.workers.upslink import UpsLink
 from simulators.designs import design_of
+from simulators.device import Device
 from simulators.physics import Ups
 from simulators.server import device_for
 from unit.drivers.loop import PtyDevice
@@ -44,11 +45,16 @@ class Bench:
         return until(received, f"{count} frames")
 
 
+def answering(unit: Device) -> Callable[[bytes], bytes]:
+    """What the unit says to one line, or to several that came together."""
+    return lambda data: b"".join(unit.respond(each + b"\r") for each in data.split(b"\r") if each)
+
+
 @pytest.fixture
 def bench(root: Path) -> Iterator[Bench]:
     ups = Ups(design_of("megatec"))
     unit = device_for(ups)
-    with PtyDevice(lambda data: b"".join(unit.respond(each + b"\r") for each in data.split(b"\r") if each)) as device:
+    with PtyDevice(answering(unit)) as device:
         made = Bench(device, ups)
         yield made
         made.desk.close("the test is over")
@@ -146,7 +152,7 @@ def test_bytes_that_are_none_are_refused_with_the_reason(text: str) -> None:
 @pytest.fixture
 def link(root: Path) -> Iterator[tuple[UpsLink, LiveTable, PtyDevice]]:
     unit = device_for(Ups(design_of("megatec")))
-    with PtyDevice(unit.respond) as device:
+    with PtyDevice(answering(unit)) as device:
         save({"ups.device": device.path, "ups.protocol": "megatec"})
         worker = UpsLink()
         worker.begin()
@@ -171,6 +177,7 @@ def test_the_worker_stops_asking_while_the_port_is_lent_and_goes_on_after(
     before = live.readings()["ups.status"].at
     state, said = give(worker, live, "istars.serial.borrow", device="", baud=0, parity="", bytesize=0, stopbits=0)
     assert (state, said.startswith(f"{device.path} is borrowed by eve")) == ("done", True)
+    assert live.readings()["istars.link.reason"].value == ""
     for _ in range(3):
         worker.turn()
     assert live.readings()["ups.status"].at == before
