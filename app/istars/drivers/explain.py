@@ -82,7 +82,7 @@ class Explainer:
 
     def _asks(self, query: Query) -> str:
         named = [item.name for item in self._items if isinstance(item.at, Group) and item.at.query is query]
-        labels = [_label(name) for name in named if _label(name)]
+        labels = [_label(name) for name in named if _label(name)] or [name.strip(".") for name in named]
         more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
         return f"Asks for {', '.join(labels[:3])}{more}" if labels else "Asks what the device is"
 
@@ -115,7 +115,7 @@ class Explainer:
             if isinstance(item.at, Group) and item.at.query is query and item.at.name in groups
         }
         fields = _decoded(self._items, raw)
-        return Meaning(_words(fields) + self._states(fields), fields)
+        return Meaning(_words(fields) + self._states(fields) or "Nothing that is known.", fields)
 
     def _states(self, fields: Mapping[str, Value]) -> str:
         """What the interpreter of the protocol makes of the status bits."""
@@ -178,6 +178,8 @@ def _words(fields: Mapping[str, Value]) -> str:
             told.append(f"{_label(name)} {format_value(base, value)} {READINGS[base].unit}".rstrip())
         elif base in VARIABLES:
             told.append(f"{_label(name)} {value} {VARIABLES[base].unit}".rstrip())
+    if not told:
+        told = [f"{name.strip('.')} {value}" for name, value in fields.items()]
     more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
     return ", ".join(told[:MOST_NAMED]) + more
 

@@ -43,8 +43,8 @@ class Argument:
 class Command:
     """Declaration of one command. `effect` says what happens to the load; `confirm` asks before it is given.
 
-    `target` is the worker that carries it out. One that is `quiet` is no event when it is done: it changes nothing, or has a
-    record of its own.
+    `target` is the worker that carries it out. One that is `quiet` is no event, whatever comes of it: it
+    changes nothing, or has a record of its own.
     """
 
     name: str

@@ -38,6 +38,7 @@ from istars.web.pages import (
     messages,
     overview,
     parameters,
+    serial,
     settings,
     snmp,
     system,
@@ -83,6 +84,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         audit,
         certificate,
         firmware,
+        serial,
     )
     programs = (api, settings_api, commands_api, snmp_api, firmware_api, ups_api, openapi)
     for part in (auth, account, live, *pages, *programs):

@@ -158,7 +158,7 @@ class Core(Worker):
         events = []
         for command in ended:
             quiet = command.name in COMMANDS and COMMANDS[command.name].quiet
-            if (command.name == ACKNOWLEDGE or quiet) and command.state == "done":
+            if quiet or (command.name == ACKNOWLEDGE and command.state == "done"):
                 continue
             args = {
                 "command": COMMANDS[command.name].label if command.name in COMMANDS else command.name,

@@ -125,6 +125,8 @@ class UpsLink(Worker):
             self._due = 0.0
         if self._carry_out():
             self._due = 0.0
+        if self._desk is not None:
+            return self._desk.due()
         now = clock.boottime()
         if now >= self._due:
             # The next poll keeps the rhythm; after a pause (slow device, sleep) it starts a new one.
@@ -299,18 +301,23 @@ class UpsLink(Worker):
             self.live.withdraw(left)
 
     def _carry_out(self) -> bool:
-        """Carry out the commands that wait; True if there was one."""
-        done = False
+        """Carry out the commands that wait; True if the UPS is to be asked after them."""
+        due = False
         while (command := self.live.claim(SOURCE)) is not None:
-            done = True
             try:
                 state, result = "done", self._done(command)
             except (IStarsError, OSError) as error:
                 state, result = "failed", str(error)
+            if state == "done" and not command.name.startswith("istars."):
+                # whoever is told that it is done sees the readings that show it
+                due = not self._poll()
+                self._due = clock.boottime() + self.interval
+            else:
+                due = True
             self.live.finish(command.id, state, result)
             log.info("%s of %s from %s: %s, %s", command.name, command.asked_by, command.address, state, result)
             wake.nudge(CORE)
-        return done
+        return due
 
     def _done(self, command: LiveCommand) -> str:
         """Carry out one command and tell what happened; raises IStarsError or OSError."""

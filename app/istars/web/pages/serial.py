@@ -71,8 +71,10 @@ def shown_bytes(data: str, encoding: str) -> str:
     """The bytes of a frame as the page shows them."""
     if encoding == "hex":
         return data.upper()
-    signs = {13: "␍", 10: "␊", 9: "␉"}
-    return "".join(chr(byte) if 32 <= byte < 127 else signs.get(byte, f"\\x{byte:02x}") for byte in bytes.fromhex(data))
+    signs = {13: "\\r", 10: "\\n", 9: "\\t", 92: "\\\\"}
+    return "".join(
+        signs.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}") for byte in bytes.fromhex(data)
+    )
 
 
 @blueprint.app_template_global()
