@@ -86,7 +86,7 @@ def _bytes(text: str) -> bytes:
 
 def _as_text(data: bytes) -> str:
     """Bytes of the wire as a person reads them: characters, CR and LF by name, dots for all else."""
-    names = {10: "␊", 13: "␍"}
+    names = {10: "<LF>", 13: "<CR>"}
     return "".join(names.get(byte, chr(byte) if 32 <= byte < 127 else "·") for byte in data)
 
 
