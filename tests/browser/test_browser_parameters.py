@@ -106,24 +106,24 @@ def test_wrong_settings_show_the_wire_and_the_search_mends_them(
     simulator = bench.plug("voltronic-qs", baud=9600)
     page = show(size=size)
     link = page.locator("#upslink")
-    expect(link).to_contain_text("Not connected", timeout=20_000)
-    # a device at another speed: noise, as bytes and not only as “failed”
-    expect(link.locator("code").first).to_have_text(re.compile(r"^([0-9a-f]{2} )*[0-9a-f]{2}$"), timeout=20_000)
-    expect(link).to_contain_text("A wrong baud rate or parity")
+    # at another speed the device hears noise, and is silent
+    expect(link).to_contain_text("Nothing came back. Is the UPS switched on?", timeout=20_000)
+    # a question that it does not know it sends back: that is shown as it came, not only as “failed”
+    bench.set(ups_serial_baud="9600")
+    expect(link.locator("code")).to_have_text(["51 31 0d", "Q1<CR>"], timeout=20_000)
+    expect(link).to_contain_text("Not connected")
+    expect(link).to_contain_text("does not know 'Q1'")
+    expect(link).to_contain_text("the protocol is probably another one")
     assert narrow(page)
     axe_check(page)
+    bench.set(ups_serial_baud="2400")
 
     page.get_by_role("button", name="Detect").click()
     search = page.locator("#search")
-    expect(search).to_contain_text("Finding out what answers")
-    expect(search.locator(".meter")).to_be_visible()
-    # it goes on without anybody looking
-    page.goto(bench.card.url)
-    page.goto(bench.card.url + PAGE)
     expect(search).to_contain_text("Voltronic QS answers on", timeout=60_000)
     expect(search).to_contain_text("at 9600 baud, no parity")
     search.get_by_text("What answered").click()
-    expect(search.locator("table")).to_contain_text("M␍")
+    expect(search.locator("table")).to_contain_text("M<CR>")
     assert bench.settings()["ups.protocol"] == "megatec", "nothing is set before it is asked for"
     assert narrow(page)
     axe_check(page)
@@ -138,13 +138,18 @@ def test_wrong_settings_show_the_wire_and_the_search_mends_them(
     assert simulator.device.changes == []
 
 
-def test_a_search_without_a_ups_can_be_stopped_and_says_so(bench: Bench, show: Opener, watch: Watch) -> None:
+def test_a_search_goes_on_whoever_looks_until_it_is_stopped(bench: Bench, show: Opener, watch: Watch) -> None:
     watch.expected = re.compile("status of 409")
-    bench.plug("megatec").control("mute on")
+    assert bench.plug("megatec").control("mute") == "the UPS answers no more"
     page = show()
     page.get_by_role("button", name="Detect").click()
     search = page.locator("#search")
     expect(search).to_contain_text("Finding out what answers")
+    expect(search.locator(".meter")).to_be_visible()
+    page.goto(bench.card.url)
+    page.goto(bench.card.url + PAGE)
+    expect(search).to_contain_text("Finding out what answers")
+    expect(search.locator("[data-v='search.progress']")).to_have_text(re.compile(r"^[1-9]\d* %$"), timeout=20_000)
     # a second search does not begin beside the first
     page.get_by_role("button", name="Detect").click()
     expect(page.locator("#refused")).to_contain_text("finding out already")

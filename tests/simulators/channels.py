@@ -142,6 +142,18 @@ def listen_tcp(port: int) -> socket.socket:
     return listener
 
 
+def bind_udp(port: int) -> socket.socket:
+    """Take datagrams on 127.0.0.1; port 0 takes a free one."""
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        receiver.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        receiver.close()
+        raise SimulatorError(f"cannot take datagrams on 127.0.0.1:{port}: {error}") from error
+    receiver.setblocking(False)
+    return receiver
+
+
 def listen_unix(path: Path) -> socket.socket:
     """Listen on a unix socket at `path`, for the owner only; a socket left over by a dead simulator is replaced."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

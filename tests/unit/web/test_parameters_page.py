@@ -72,7 +72,7 @@ def test_a_wrong_setting_shows_what_was_on_the_wire(admin, live):
     live.publish("upslink.link", LINK, lifetime_s=30)
     page = told(admin.get(PAGE))
     assert "What the UPS answers is not this protocol. /dev/ups answered 'Q1' with f8 00 80 0d." in page
-    assert "Last bytes on the wire f8 00 80 0d As text ···␍ Something answers, but not in this protocol." in page
+    assert "Last bytes on the wire f8 00 80 0d As text ···<CR> Something answers, but not in this protocol." in page
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_search_that_runs_is_shown_and_no_second_one_begins(admin, live):
     page = told(admin.get(PAGE))
     assert "Finding out what answers on /dev/ttyS3" in page
     assert "34 % 9600 baud" in page
-    assert "9600 E ␍Q1␍ 28 3c 0d 80 (<␍·" in page
+    assert "9600 E <CR>Q1<CR> 28 3c 0d 80 (<<CR>·" in page
     assert "The card is finding out already." in told(admin.post(f"{PAGE}/detect", {"device": ""}))
     # a worker that died in the middle does not search for ever
     live.publish("upslink.link", {"istars.link.detect.progress": 34}, lifetime_s=-1)

@@ -86,7 +86,7 @@ def _bytes(text: str) -> bytes:
 
 def _as_text(data: bytes) -> str:
     """Bytes of the wire as a person reads them: characters, CR and LF by name, dots for all else."""
-    names = {10: "␊", 13: "␍"}
+    names = {10: "<LF>", 13: "<CR>"}
     return "".join(names.get(byte, chr(byte) if 32 <= byte < 127 else "·") for byte in data)
 
 
@@ -98,7 +98,7 @@ def _readable(data: bytes) -> bool:
 def _hint(reason: str, seen: bytes) -> str:
     """What to look at, by what was seen on the wire."""
     if reason == "no-answer" and not seen:
-        return "Nothing came back. Is the UPS switched on, the cable the right one, the port the right one?"
+        return "Nothing came back. Is the UPS switched on? Are the cable, the port and the baud rate the right ones?"
     if reason not in ("no-answer", "bad-answer"):
         return ""
     if _readable(seen):
