@@ -60,7 +60,8 @@ def test_after_a_factory_start_nobody_may_ask_and_the_page_says_how(admin, live)
 
 def test_who_may_ask_stands_there_without_any_secret(admin, live):
     change({
-        "snmp.manager.1.addresses": "192.0.2.0/24", "snmp.manager.1.community": "a long community", "snmp.manager.1.permission": "read",
+        "snmp.manager.1.addresses": "192.0.2.0/24", "snmp.manager.1.community": "a long community",
+        "snmp.manager.1.permission": "read",
         "snmp.user.3.name": "alice", "snmp.user.3.permission": "write", "snmp.user.3.auth.passphrase": "signing words",
         "snmp.user.3.priv.passphrase": "hiding words",
     })  # fmt: skip
