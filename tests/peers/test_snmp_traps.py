@@ -132,7 +132,7 @@ def test_a_killed_agent_comes_back_and_loses_no_inform_and_what_is_lost_is_recor
             until(lambda: present.notices(WARM_START), "and says so")
             with TrapDaemon(tmp_path / "late", port=late) as daemon:
                 until(
-                    lambda: daemon.notices(ADDED, descr=alarm(8)),
+                    lambda: daemon.notices(ADDED, descr=alarm(3)),
                     "what was on its way arrives at who was not there before",
                 )
                 until(lambda: daemon.notices(WARM_START), "and what came afterwards")
