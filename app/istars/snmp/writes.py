@@ -290,8 +290,8 @@ class Writer:
             self._order(work, "shutdown.reboot", arguments, places[REBOOT], lambda: self._rebooting(reboot))
         for name, (variable, factor) in VARIABLES.items():
             if name in numbers:
-                wished = {"name": variable, "value": f"{numbers[name] / factor:g}"}
-                self._order(work, SET_VARIABLE, wished, places[name], lambda: None)
+                said = {"name": variable, "value": f"{numbers[name] / factor:g}"}
+                self._order(work, SET_VARIABLE, said, places[name], lambda: None)
         if BEEPER in numbers:
             self._order(work, BEEPERS[numbers[BEEPER]], {}, places[BEEPER], lambda: None)
 

@@ -180,8 +180,9 @@ def mib_file(name: str) -> Response | None:
 @requires("administrator")
 def test() -> Any:
     """Send a test to one recipient, and show what came of it: of an inform, its answer."""
-    settings, number = load(), request.form.get("recipient", 0, type=int)
-    if number not in range(1, LISTED + 1) or not _address(settings, number):
+    settings, said = load(), request.form.get("recipient", "")
+    number = next((each for each in range(1, LISTED + 1) if said == f"{each}" and _address(settings, each)), None)
+    if number is None:
         flash("There is no such recipient any more.", "warn")
         return redirect(url_for("settings.snmp_traps"), 303)
     command = orders.give(COMMANDS["istars.trap.test"], {"recipient": number})
