@@ -20,7 +20,8 @@ GROUP = Group(
                     Type.TEXT,
                     "",
                     "Port",
-                    "A serial device, or tcp:HOST:PORT for a modem behind a serial server. Leave it empty to send no SMS.",
+                    "/dev/modem on the card, another serial device, or tcp:HOST:PORT for a modem behind a serial server. Leave it "
+                    "empty to send no SMS. RS485 sensors have a port of their own: both work at the same time.",
                     pattern=r"(/[\w./:-]+|tcp:[\w.\-\[\]:]+:\d{1,5})?",
                     applies=WORKER,
                 ),
