@@ -20,8 +20,8 @@ GROUP = Group(
                     Type.TEXT,
                     "",
                     "Port",
-                    "/dev/modem on the card, another serial device, or tcp:HOST:PORT for a modem behind a serial server. Leave it "
-                    "empty to send no SMS. RS485 sensors have a port of their own: both work at the same time.",
+                    "/dev/modem on the card, another serial device, or tcp:HOST:PORT for a modem behind a serial server. Empty "
+                    "sends no SMS. RS485 sensors have a port of their own: both work at the same time.",
                     pattern=r"(/[\w./:-]+|tcp:[\w.\-\[\]:]+:\d{1,5})?",
                     applies=WORKER,
                 ),
