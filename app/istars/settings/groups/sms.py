@@ -72,6 +72,20 @@ GROUP = Group(
             ),
         ),
         Section(
+            "Reports",
+            (
+                Field(
+                    "sms.reports",
+                    Type.SWITCH,
+                    True,
+                    "Ask whether it arrived",
+                    "The network then says when the telephone has the message; it stands in the SMS record. A few networks "
+                    "charge for that.",
+                    applies=WORKER,
+                ),
+            ),
+        ),
+        Section(
             "Questions",
             (
                 Field(
