@@ -266,7 +266,7 @@ def test_a_webhook_and_a_syslog_server_are_tried(show: Opener, size: dict[str, i
         url = f"http://127.0.0.1:{server.server_address[1]}/hook"
         fill(page, webhook_1_url=url, webhook_1_events="none")
         save(page)
-        assert "202 Taken" in attempt(page, url)
+        assert "202 Taken" in attempt(page, f"127.0.0.1:{server.server_address[1]}, webhook 1")
         assert [each["kind"] for each in got] == ["test"]
         fits(page)
     finally:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from istars.errors import IStarsError, StoreError
+from istars.notify.recipients import shown
 from istars.settings import Settings
 from istars.store.outbox import Draft, Message, Outbox
 
@@ -103,7 +104,7 @@ class Delivery:
             raise
         except Exception as defect:
             # Let through, it would end this program now and after each restart, and nobody would be told anything any more.
-            log.exception("%s to %s cannot be sent", message.code, message.recipient)
+            log.exception("%s to %s cannot be sent", message.code, shown(endpoint, message.recipient))
             return message, Undelivered(f"an unknown failure: {type(defect).__name__}", whole=False, final=True)
         return None
 
@@ -119,7 +120,8 @@ class Delivery:
 
     def _not_sent(self, message: Message, problem: Undelivered) -> bool:
         """Plan the next try, or give up; answers whether the endpoint is worth going on with now."""
-        log.warning("%s to %s is not sent: %s", message.code, message.recipient, problem.reason)
+        name = shown(message.endpoint, message.recipient)
+        log.warning("%s to %s is not sent: %s", message.code, name, problem.reason)
         if message.kind == "test" or problem.final or message.attempts >= MOST_ATTEMPTS:
             self._finish(message, "failed", problem.reason)
             # Another test, or a message that waits: it finds out itself whether the endpoint works.

@@ -100,6 +100,14 @@ def codes_of(events: str, chosen: Collection[str] = ()) -> frozenset[str]:
     return frozenset(code for code, alarm in ALARMS.items() if PRESETS[events](code, alarm.severity))
 
 
+def shown(endpoint: str, address: str) -> str:
+    """A recipient as logs, records and pages name it: who knows the whole address of a webhook may write to its chat."""
+    if not endpoint.startswith("webhook"):
+        return address
+    host = address.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return f"{host}, {endpoint.replace('.', ' ')}"
+
+
 def saved(settings: Settings, channel: str) -> list[tuple[str, str]]:
     """Stem of the options and address of each recipient that a channel has, whether or not the channel is in use."""
     numbered = map(ADDRESS[channel].format_map, ({"n": number} for number in itertools.count(1)))

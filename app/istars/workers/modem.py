@@ -120,6 +120,9 @@ class ModemWorker(Worker):
                 if seen.state == READY:
                     if not was_ready:
                         outbox.hurry(SMS)
+                    for message, arrived, words in session.fates():
+                        at = clock.local(clock.wall()).strftime("%H:%M:%S")
+                        outbox.learn(message, arrived=arrived, result=f"{words}, {at}")
                     if settings["sms.status"]:
                         self._answer(session.incoming(), outbox, live, settings, told)
                 if outbox.next_due().get(SMS, float("inf")) <= clock.boottime():

@@ -142,3 +142,15 @@ def test_the_page_of_computers_says_what_came_of_waking(admin, live):
     with Outbox(paths.outbox_db()) as box:
         box.note("woken", "not JSON")
     assert admin.get("/device/wake").status_code == 200
+
+
+def test_nobody_learns_the_address_of_a_webhook_from_records_and_tables(admin, live):
+    url = "https://hooks.example.net/services/T0/B1/s3cret"
+    save({"webhook.2.url": url})
+    event = Event(0, "key", clock.wall(), "CONFIG_CHANGED", "event", "information", {})
+    with Outbox(paths.outbox_db()) as box:
+        box.accept([Draft("webhook.2", url, event)], 1)
+    for path in ("/records/messages/webhook", "/records/messages/webhook.csv", "/device/webhook/events"):
+        page = told(admin.get(path))
+        assert "hooks.example.net, webhook 2" in page
+        assert "s3cret" not in page

@@ -189,7 +189,7 @@ WEBHOOK = Group(
                         Type.TEXT,
                         "",
                         f"Webhook {number}: address",
-                        "https://... that takes a POST.",
+                        "https://... that takes a POST. Keep it secret: who knows it may write there. Records show its host.",
                         maximum=200,
                         pattern=URL,
                     ),

@@ -20,7 +20,8 @@ GROUP = Group(
                     Type.TEXT,
                     "",
                     "Port",
-                    "A serial device, or tcp:HOST:PORT for a modem behind a serial server. Leave it empty to send no SMS.",
+                    "/dev/modem on the card, another serial device, or tcp:HOST:PORT for a modem behind a serial server. Empty "
+                    "sends no SMS. RS485 sensors have a port of their own: both work at the same time.",
                     pattern=r"(/[\w./:-]+|tcp:[\w.\-\[\]:]+:\d{1,5})?",
                     applies=WORKER,
                 ),
@@ -66,6 +67,20 @@ GROUP = Group(
                     "Message centre",
                     "Number of the network's message centre, with + and country code. Leave it empty to use the one on the SIM.",
                     pattern=r"(\+\d{5,20})?",
+                    applies=WORKER,
+                ),
+            ),
+        ),
+        Section(
+            "Reports",
+            (
+                Field(
+                    "sms.reports",
+                    Type.SWITCH,
+                    True,
+                    "Ask whether it arrived",
+                    "The network then says when the telephone has the message; it stands in the SMS record. A few networks "
+                    "charge for that.",
                     applies=WORKER,
                 ),
             ),

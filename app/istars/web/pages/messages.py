@@ -13,7 +13,7 @@ from istars.model.alarms import describe_event
 from istars.model.commands import COMMANDS
 from istars.model.readings import READINGS, Value, format_value, reading
 from istars.notify import texts, waking
-from istars.notify.recipients import recipients
+from istars.notify.recipients import recipients, shown
 from istars.platform import clock, paths
 from istars.settings import load
 from istars.store.live_commands import LiveCommand
@@ -101,6 +101,7 @@ def page(channel: str) -> str:
         dropped=dropped,
         iso=clock.iso,
         headline=texts.headline,
+        shown=shown,
         states=STATES,
     )
 
@@ -108,7 +109,7 @@ def page(channel: str) -> str:
 def row(message: Message) -> tuple[str, ...]:
     """One message as cells; none begins a formula."""
     ended = clock.iso(message.ended) if message.ended is not None else ""
-    words = (message.recipient, texts.headline(message), message.state, message.result)
+    words = (shown(message.endpoint, message.recipient), texts.headline(message), message.state, message.result)
     return clock.iso(message.at), *(safe(word) for word in words), str(message.attempts), ended, str(message.id)
 
 
@@ -134,7 +135,7 @@ def _offered() -> dict[str, Any]:
     """For the templates; nothing is read unless they ask."""
     return {
         "recipients_of": lambda channel: [
-            (number, each.address)
+            (number, shown(each.endpoint, each.address))
             for number, each in enumerate(recipients(load()))
             if each.endpoint.partition(".")[0] == channel
         ],
@@ -200,7 +201,11 @@ def test(channel: str) -> Any:
     for number, each in enumerate(recipients(load())):
         if each.endpoint.partition(".")[0] == channel and chosen == f"{number}":
             arguments = {"endpoint": each.endpoint, "address": each.address}
-            return _told(channel, orders.give(COMMANDS["istars.notify.test"], arguments), f"Test to {each.address}")
+            return _told(
+                channel,
+                orders.give(COMMANDS["istars.notify.test"], arguments),
+                f"Test to {shown(each.endpoint, each.address)}",
+            )
     flash("There is no such recipient any more.", "warn")
     return redirect(url_for(f"settings.{channel}"), 303)
 

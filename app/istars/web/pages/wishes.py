@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, flash, redirect, request, url_for
 
 from istars.model.alarms import ALARMS, PARTS, describe
-from istars.notify.recipients import CHOSEN, PRESETS, codes_of, saved
+from istars.notify.recipients import CHOSEN, PRESETS, codes_of, saved, shown
 from istars.settings import Settings, SettingsRejected, load
 from istars.settings.field import Setting
 from istars.settings.groups import FIELDS
@@ -57,7 +57,7 @@ def _columns(settings: Settings, channel: str) -> list[Column]:
     found = []
     for stem, address in saved(settings, channel):
         events = settings.text(f"{stem}.events")
-        found.append(Column(stem, address, events, codes_of(events, settings.items_of(f"{stem}.codes"))))
+        found.append(Column(stem, shown(stem, address), events, codes_of(events, settings.items_of(f"{stem}.codes"))))
     return found
 
 
