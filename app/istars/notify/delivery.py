@@ -117,7 +117,8 @@ class Delivery:
     def _not_sent(self, message: Message, problem: Undelivered) -> bool:
         """Plan the next try, or give up; answers whether the endpoint is worth going on with now."""
         log.warning("%s to %s is not sent: %s", message.code, message.recipient, problem.reason)
-        if message.kind == "test" or problem.final or message.attempts >= MOST_ATTEMPTS:
+        # somebody waits for what comes of it: a test, a report that was asked for
+        if message.kind == "test" or "command" in message.body or problem.final or message.attempts >= MOST_ATTEMPTS:
             self._finish(message, "failed", problem.reason)
             # Another test, or a message that waits: it finds out itself whether the endpoint works.
             return True

@@ -12,7 +12,19 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from istars.store.accounts import SCRYPT_COST
-from istars.web import api, auth, commands_api, firmware_api, https, live, openapi, security, session, settings_api
+from istars.web import (
+    api,
+    auth,
+    commands_api,
+    firmware_api,
+    history_api,
+    https,
+    live,
+    openapi,
+    security,
+    session,
+    settings_api,
+)
 from istars.web.pages import (
     about,
     account,
@@ -23,6 +35,7 @@ from istars.web.pages import (
     firmware,
     messages,
     overview,
+    report,
     settings,
     system,
     tokens,
@@ -49,8 +62,22 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     security.init_app(app)
     security.public(app.view_functions["static"])
     app.add_url_rule("/favicon.ico", "favicon", security.public(lambda: app.send_static_file("icon.svg")))
-    pages = (overview, settings, system, alarms, events, messages, users, tokens, about, audit, certificate, firmware)
-    for part in (auth, account, live, *pages, api, settings_api, commands_api, firmware_api, openapi):
+    pages = (
+        overview,
+        settings,
+        system,
+        alarms,
+        events,
+        messages,
+        report,
+        users,
+        tokens,
+        about,
+        audit,
+        certificate,
+        firmware,
+    )
+    for part in (auth, account, live, *pages, api, history_api, settings_api, commands_api, firmware_api, openapi):
         app.register_blueprint(part.blueprint)
     if os.environ.get("ISTARS_HTTP_PROXY") == "1":
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
