@@ -17,6 +17,7 @@ SPECIAL = {
     # on one day a month: a card of the tests hardly ever meets it
     "restart.schedule": "monthly",
     "restart.time": "04:30",
+    "mail.report.time": "18:15",
     "sms.device": "tcp:192.0.2.8:4001",
     "sms.pin": "58203614",
     "sms.centre": "+8613800100500",
