@@ -231,6 +231,13 @@ _DECLARED = (
         quiet=True,
     ),
     Command(
+        "istars.report.now",
+        "Send a daily report now",
+        "Nothing happens to the load. The report is about the last 24 hours.",
+        (Argument("recipient", "Report recipient", "", 1, 4, 1),),
+        target="notifier",
+    ),
+    Command(
         "istars.link.detect",
         "Find out what the UPS speaks",
         "Nothing happens to the load. The UPS is only asked; for some seconds its readings are not renewed.",

@@ -17,6 +17,7 @@ from istars.web import (
     auth,
     commands_api,
     firmware_api,
+    history_api,
     https,
     live,
     openapi,
@@ -38,6 +39,7 @@ from istars.web.pages import (
     messages,
     overview,
     parameters,
+    report,
     serial,
     settings,
     snmp,
@@ -78,6 +80,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         events,
         messages,
         wishes,
+        report,
         users,
         tokens,
         about,
@@ -86,7 +89,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         firmware,
         serial,
     )
-    programs = (api, settings_api, commands_api, snmp_api, firmware_api, ups_api, openapi)
+    programs = (api, history_api, settings_api, commands_api, snmp_api, firmware_api, ups_api, openapi)
     for part in (auth, account, live, *pages, *programs):
         app.register_blueprint(part.blueprint)
     if os.environ.get("ISTARS_HTTP_PROXY") == "1":

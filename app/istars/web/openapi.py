@@ -13,12 +13,14 @@ from flask import Blueprint, jsonify
 from istars import __version__
 from istars.model.commands import COMMANDS
 from istars.model.readings import READINGS
+from istars.model.records import precision
 from istars.model.variables import VARIABLES
 from istars.settings.field import TEXT_LIMIT, Field, Type
 from istars.settings.groups import FIELDS
 from istars.snmp.mibfiles import MIB_FILES
 from istars.store import firmware
 from istars.web.api import EVENTS_LIMIT, EVENTS_USUAL, LARGEST_ID, NOTE_LENGTH
+from istars.web.history_api import FORMATS, NAMES_LIMIT
 from istars.web.orders import OWN
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
@@ -231,6 +233,28 @@ def state_paths() -> Schema:
     }
 
 
+def history_paths() -> Schema:
+    """What was, by day."""
+    recorded = [name for name in READINGS if precision(name) is not None]
+    names = query("name", rows({**TEXT, "enum": recorded}), "Which readings; repeated for more.")
+    names["required"] = True
+    names["schema"] |= {"minItems": 1, "maxItems": NAMES_LIMIT}
+    day = query("day", {**TEXT, "format": "date", "examples": ["2026-11-21"]}, "Of the card's zone; today without it.")
+    form = query("format", {**TEXT, "enum": list(FORMATS)}, "csv is a file with a line for each record.")
+    figures = record(low=NUMBER, low_time=TIME, high=NUMBER, high_time=TIME, mean=NUMBER, covered_s=WHOLE)
+    answer = record(
+        day=TEXT,
+        times=rows({**WHOLE, "description": "Seconds since 1970."}),
+        values={"type": "object", "additionalProperties": rows({"type": ["number", "string", "null"]})},
+        gaps=rows({**WHOLE, "description": "Before the record with this index nothing was recorded for some time."}),
+        figures={"type": "object", "additionalProperties": figures},
+        energy_kwh=maybe(NUMBER),
+    )
+    made = operation("Readings of a day", answer, (400,), parameters=(names, day, form))
+    made["responses"]["200"]["content"]["text/csv"] = {"schema": TEXT}
+    return {"/api/v1/history": {"get": made}}
+
+
 def commands_paths() -> Schema:
     """Commands for the card and its UPS, and settings inside the UPS."""
     needs = ", ".join(f"{name} needs “{declared.permission}”" for name, declared in OWN.items())
@@ -374,6 +398,7 @@ def document() -> Schema:
         "info": {"title": "iStars", "version": __version__, "license": {"name": "Apache-2.0"}},
         "paths": {
             **state_paths(),
+            **history_paths(),
             **commands_paths(),
             **settings_paths(),
             **snmp_paths(),
