@@ -18,7 +18,6 @@ SPECIAL = {
     "restart.schedule": "monthly",
     "restart.time": "04:30",
     "mail.report.time": "05:45",
-    "mail.report.time": "18:15",
     "sms.device": "tcp:192.0.2.8:4001",
     "sms.pin": "58203614",
     "sms.centre": "+8613800100500",
