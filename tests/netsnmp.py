@@ -20,6 +20,7 @@ PRIVS = {
 }  # fmt: skip
 """Our words for the protocols to those of Net-SNMP's command line."""
 MIBS = f"{TREE}/tests/fixtures/mibs:{TREE}/app/istars/snmp/mibs"
+TRAP_OID = ".1.3.6.1.6.3.1.1.4.1.0"
 V2C = ("-v2c", "-c", "public")
 WRITE = ("-v2c", "-c", "private")
 MANAGERS = {
@@ -78,8 +79,8 @@ def rows(said: str) -> dict[str, str]:
 class TrapDaemon:
     """snmptrapd, which writes down what it receives. `engine` is the card's, whose users may send traps by v3."""
 
-    def __init__(self, folder: Path, engine: str = "") -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, engine: str = "", port: int = 0) -> None:
+        self.port = port or free_port()
         self.log = folder / "traps.log"
         lines = ["authCommunity log public", "authUser log alice priv", "disableAuthorization no"]
         who = f'alice SHA-256 "{AUTH_WORD}" AES "{PRIV_WORD}"'
@@ -96,6 +97,16 @@ class TrapDaemon:
     def said(self) -> str:
         """Everything that it wrote down."""
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def notices(self, trap: str, **bound: str) -> list[dict[str, str]]:
+        """Notifications by v2c and v3 of the identity `trap`, names to values as they were written down.
+
+        `bound` are values that one of the bindings must have.
+        """
+        lines = (line.split("\t") for line in self.said().splitlines() if TRAP_OID in line)
+        found = [{name: value for name, _, value in (each.partition(" = ") for each in line)} for line in lines]
+        wanted = set(bound.values())
+        return [each for each in found if each[TRAP_OID] == f"OID: .{trap}" and wanted <= set(each.values())]
 
     def ready(self) -> bool:
         """Whether it listens."""

@@ -65,6 +65,8 @@ def another(declared: Field) -> str:
             return next(value for value in declared.choices or () if value != declared.default)
         case Type.HOST:
             return "log.example.net"
+        case Type.DATE:
+            return "2024-02-29"
         case Type.MAIL:
             return "someone@example.net"
         case Type.ADDRESS:

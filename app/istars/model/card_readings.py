@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from istars.model.declare import Reading, number, state, text
 
+TRAP_RECIPIENTS = 8
+
 _LINK = (
     state("istars.link.state", "Link to the UPS", {"ok": "Connected", "lost": "Lost"}),
     state(
@@ -18,9 +20,11 @@ _LINK = (
             "port-busy": "Another program uses the port",
             "unknown-protocol": "The protocol is not known",
             "refused": "The serial server refuses the connection",
+            "borrowed": "The card does not watch the UPS at present",
         },
     ),
     text("istars.link.detail", "Detail"),
+    text("istars.link.seen", "Last seen on the wire"),
     text("istars.link.protocol", "Protocol"),
     text("istars.link.device", "Port"),
     number("istars.link.detect.progress", "Search for the protocol", "%", 0, 0, 100),
@@ -33,6 +37,23 @@ _LINK = (
     ),
     text("istars.snmp.detail", "What SNMP cannot do"),
     text("istars.snmp.engine", "SNMP engine ID"),
+    *(
+        each
+        for count in range(1, TRAP_RECIPIENTS + 1)
+        for each in (
+            state(
+                f"istars.snmp.trap.{count}.state",
+                f"Trap recipient {count}",
+                {
+                    "untold": "Nothing sent yet",
+                    "sent": "Sent",
+                    "acknowledged": "Acknowledged",
+                    "failing": "Not reached",
+                },
+            ),
+            text(f"istars.snmp.trap.{count}.detail", f"Last for trap recipient {count}"),
+        )
+    ),
     state(
         "istars.accounts.state",
         "User accounts",
@@ -64,6 +85,7 @@ _MODEM = (
             "permission": "The card may not use the port",
             "port-busy": "Another program uses the port",
             "refused": "The serial server refuses the connection",
+            "borrowed": "The card does not watch the UPS at present",
         },
     ),
     text("istars.modem.detail", "Detail"),

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from istars.errors import UnknownName
 from istars.model.card_readings import CARD
 from istars.model.declare import Counterpart, Kind, Reading, Value, number, state, text, volts
+from istars.model.module_readings import MODULES
 
 __all__ = [
     "MINUS",
@@ -188,6 +189,8 @@ _BATTERY = (
     number("istars.battery.blocks", "Battery blocks", "", 0, 0, 10_000),
     volts("istars.battery.float.voltage.cell", "Float voltage per cell", high=5, precision=2),
     volts("istars.battery.boost.voltage.cell", "Boost voltage per cell", high=5, precision=2),
+    text("battery.date", "Battery fitted"),
+    number("istars.battery.age", "Battery age", "years", 1, 0, 200),
     number("istars.battery.maintenance.days", "Battery maintenance cycle", "d", 0, 0, 65535),
     state(
         "istars.battery.state",
@@ -224,7 +227,7 @@ _PARTS = (
 
 def _all() -> Iterator[Reading]:
     """Every declaration, phases written out."""
-    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, *CARD):
+    for group in (_UPS, _INPUT, _INPUT_PHASES, _OUTPUT, _OUTPUT_PHASES, _BATTERY, _PARTS, *MODULES, *CARD):
         for item in group:
             if "{phase}" in item.name:
                 yield from _per_phase(item)

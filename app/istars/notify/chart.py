@@ -81,7 +81,7 @@ def png(chart: Chart) -> bytes:
             if len(points) == 1:
                 points.append((points[0][0] + _SCALE, points[0][1]))
             draw.line(points, fill=COLOURS[number % len(COLOURS)], width=round(1.4 * _SCALE), joint="curve")
-    small = image.reduce(SMOOTH).quantize(64, method=Image.Quantize.FASTOCTREE)
+    small = image.reduce(SMOOTH).quantize(128, method=Image.Quantize.MEDIANCUT)
     made = io.BytesIO()
     small.save(made, "PNG", optimize=True, dpi=(96 * DENSITY, 96 * DENSITY))
     return made.getvalue()

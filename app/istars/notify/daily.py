@@ -8,7 +8,7 @@ its clock set, no report is lost or sent twice. (`schedule`, which the restarts 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,16 +41,16 @@ class Reader:
     language: str
 
 
-def readers(settings: Settings) -> list[Reader]:
-    """Who gets the report; nobody while no server is set."""
+def readers(settings: Settings) -> dict[int, Reader]:
+    """Who gets the report, by number; nobody while no server is set."""
     if not settings.text("mail.server"):
-        return []
-    stems = [f"mail.report.{number}" for number in range(1, REPORTS + 1)]
-    return [
-        Reader(settings.text(f"{stem}.address"), settings.text(f"{stem}.language"))
-        for stem in stems
+        return {}
+    stems = {number: f"mail.report.{number}" for number in range(1, REPORTS + 1)}
+    return {
+        number: Reader(settings.text(f"{stem}.address"), settings.text(f"{stem}.language"))
+        for number, stem in stems.items()
         if settings.text(f"{stem}.address")
-    ]
+    }
 
 
 def latest(time: str, now: float) -> float:
@@ -88,19 +88,27 @@ def due(noted: str, time: str, now: float) -> tuple[float | None, str]:
 
 def drafts(
     moment: float,
-    to: list[Reader],
+    to: Iterable[Reader],
     settings: Settings,
     readings: Mapping[str, LiveReading],
     alarms: list[LiveAlarm],
     boottime: float,
+    command: int | None = None,
 ) -> list[Draft]:
-    """The messages of one moment, with what is true at this one: the rest is read from the records when they are sent."""
+    """The messages of one moment, with what is true at this one: the rest is read from the records when they are sent.
+
+    `command` is the number of the command that asks for it, if one does.
+    """
     current = {name: item.value for name, item in readings.items() if not item.stale(boottime)}
     rated = settings.whole("ups.nominal.power") or current.get("ups.realpower.nominal", 0)
     # by the clock on the wall: a moment that comes again when it is set back is the same report
     key = f"report-{clock.local(moment).strftime('%Y-%m-%dT%H:%M')}"
+    if command is not None:
+        key = f"report-{clock.boot_id()}-{command}"
     event = Event(0, key, moment, CODE, KIND, Severity.INFORMATION.value, {})
+    asked = {} if command is None else {"command": command}
     body = {
+        **asked,
         "first": day_before(moment),
         "last": moment,
         "rated_w": rated,

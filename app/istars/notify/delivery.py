@@ -122,7 +122,8 @@ class Delivery:
         """Plan the next try, or give up; answers whether the endpoint is worth going on with now."""
         name = shown(message.endpoint, message.recipient)
         log.warning("%s to %s is not sent: %s", message.code, name, problem.reason)
-        if message.kind == "test" or problem.final or message.attempts >= MOST_ATTEMPTS:
+        # somebody waits for what comes of it: a test, a report that was asked for
+        if message.kind == "test" or "command" in message.body or problem.final or message.attempts >= MOST_ATTEMPTS:
             self._finish(message, "failed", problem.reason)
             # Another test, or a message that waits: it finds out itself whether the endpoint works.
             return True

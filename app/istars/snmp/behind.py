@@ -17,7 +17,7 @@ from pysnmp.carrier.base import AbstractTransportDispatcher
 from pysnmp.entity import config
 from pysnmp.entity.engine import SnmpEngine
 from pysnmp.error import PySnmpError
-from pysnmp.proto import rfc1905
+from pysnmp.proto import errind, rfc1905
 from pysnmp.proto.secmod.rfc3414.priv import des
 from pysnmp.proto.secmod.rfc3826.priv import aes
 
@@ -53,8 +53,9 @@ REQUESTS = (rfc1905.GetRequestPDU, rfc1905.GetNextRequestPDU, rfc1905.GetBulkReq
 V3, USM = 3, 3
 LEVELS = {0: 1, 1: 2, 3: 3}
 """Flags of a message to its security level: nothing, signed, signed and encrypted."""
-FOREVER = 1 << 30
-"""Ticks after which pysnmp gives up by itself; here the sender of an inform counts."""
+FORGET_TICKS = 1_200
+"""Ticks (each at least 0.1 s) after which pysnmp forgets an inform: the longest wait of our settings twice. Who sends it counts
+the tries; without an end here each try to reach a dead recipient would be remembered for ever."""
 
 
 class _Half:
@@ -214,6 +215,8 @@ class Behind:
         def answered(*arguments: Any) -> None:
             response, status = arguments[8], arguments[9]
             failed = status.get("errorIndication") if status else None
+            if isinstance(failed, errind.RequestTimedOut):
+                return
             if failed is not None:
                 told(str(failed))
             else:
@@ -223,7 +226,7 @@ class Behind:
         try:
             self._snmp.message_dispatcher.send_pdu(
                 self._snmp, DOMAIN_NAME, UdpTransportAddress(address), V3, USM, known.user.name, LEVELS[known.user.flags],
-                None, b"", 1, asked, True, FOREVER, answered, None,
+                None, b"", 1, asked, True, FORGET_TICKS, answered, None,
             )  # fmt: skip
         except PySnmpError as error:
             log.error("an inform by SNMPv3 (%s) cannot be made: %s", level, error)

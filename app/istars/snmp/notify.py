@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import math
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +15,6 @@ from istars.snmp.agent import Agent
 from istars.snmp.ber import SEQUENCE, BadEncoding, Oid, expect, read_integer, read_octets, tlv
 from istars.snmp.oids import NOTIFICATIONS, SYSTEM_ID, TRAP_OID, TRAPS, UPS_TRAPS, UPTIME
 from istars.snmp.pdu import V1, V2C
-
-log = logging.getLogger(__name__)
 
 APART_S = 5.0
 """The same notification does not reach a recipient more often (RFC 1628, notifications)."""
@@ -45,21 +43,39 @@ class Notice:
 
 @dataclass(slots=True)
 class Sending:
-    """A notice on its way to one recipient; times in boottime seconds. `told` hears what came of it, once."""
+    """A notice on its way to one recipient; times in boottime seconds. `told` hears what came of it, once.
+
+    Without an answer until `end` it has failed, however many tries are left. What is not to be sent after a restart is a `trial`.
+    """
 
     recipient: Recipient
     notice: Notice
     due: float
     uptime: float
     told: Callable[[str], None]
+    end: float = math.inf
+    trial: bool = False
     number: int = field(default_factory=lambda: int.from_bytes(os.urandom(4), "big") >> 1)
     tries: int = 0
     reports: int = 0
     heard: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How it stands with a recipient: a value of `istars.snmp.trap.N.state`, what was told last, and what came of it."""
+
+    state: str = "untold"
+    detail: str = ""
+    lost: int = 0
+
+
 class Notifier:
-    """Sends notices by sockets of its own, so that answers to informs find their way back."""
+    """Sends notices by sockets of its own, so that answers to informs find their way back.
+
+    `failed` hears of a notice that was lost: of each kind once, until the recipient is reached again. `standing` has each
+    recipient by its number.
+    """
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
@@ -67,8 +83,9 @@ class Notifier:
         self.retries, self.interval = 3, 5.0
         self.failed: Callable[[Recipient, Notice, str], None] = lambda _recipient, _notice, _reason: None
         self.sendings: list[Sending] = []
+        self.standing: dict[int, Standing] = {}
         self._last: dict[tuple[int, Oid, str], float] = {}
-        self._failing: set[int] = set()
+        self._lost: dict[int, set[tuple[Oid, str]]] = {}
         self._sockets: dict[int, socket.socket] = {}
 
     @property
@@ -76,31 +93,59 @@ class Notifier:
         """Where answers come in."""
         return list(self._sockets.values())
 
+    def use(self, recipients: Sequence[Recipient]) -> None:
+        """Tell these from now on. What was on its way to somebody else, or to another address, goes nowhere any more."""
+        before, self.recipients = {_place(each) for each in self.recipients}, recipients
+        for sending in list(self.sendings):
+            if _place(sending.recipient) not in {_place(each) for each in recipients}:
+                self._finish(sending, "there is no such recipient any more")
+        same = {each.number for each in recipients if _place(each) in before}
+        for kept in (self.standing, self._lost):
+            for number in kept.keys() - same:
+                del kept[number]
+
     def tell(self, notice: Notice) -> None:
         """Send `notice` to all who chose it."""
         for recipient in self.recipients:
             if notice.event in recipient.events:
-                self.send(recipient, notice, lambda reason, to=recipient: self._noted(to, notice, reason))  # type: ignore[misc]
+                self.send(recipient, notice)
 
-    def _noted(self, recipient: Recipient, notice: Notice, reason: str) -> None:
-        """Say it once when a recipient can no longer be reached: on battery there is a notice every minute."""
-        if not reason:
-            self._failing.discard(recipient.number)
-        elif recipient.number not in self._failing:
-            self._failing.add(recipient.number)
-            self.failed(recipient, notice, reason)
-
-    def send(self, recipient: Recipient, notice: Notice, told: Callable[[str], None]) -> None:
-        """Send one notice; `told` hears "" when it was sent (an inform: acknowledged), else the reason why not."""
+    def send(self, recipient: Recipient, notice: Notice) -> None:
+        """Send one notice. The same one does not go to the same recipient again within 5 seconds: it waits."""
         now = clock.boottime()
         key = (recipient.number, notice.oid, notice.subject)
         due = max(now, self._last.get(key, 0.0) + APART_S)
         self._last = {each: at for each, at in self._last.items() if at > now - APART_S}
         self._last[key] = due
-        if len(self.sendings) >= WAITING_KEPT:
-            told("too many notifications wait for an answer")
-            return
-        self.sendings.append(Sending(recipient, notice, due, self.agent.engine.uptime, told))
+        self._add(Sending(recipient, notice, due, self.agent.engine.uptime, self._keeper(recipient, notice)))
+
+    def try_out(self, recipient: Recipient, notice: Notice, patience_s: float, told: Callable[[str], None]) -> None:
+        """Send one notice at once; `told` hears "" when it was sent (an inform: acknowledged), else why not."""
+        now = clock.boottime()
+        self._add(Sending(recipient, notice, now, self.agent.engine.uptime, told, now + patience_s, trial=True))
+
+    def resume(self, recipient: Recipient, notice: Notice, number: int, tries: int) -> None:
+        """Go on with what an earlier run of the worker had not finished."""
+        told = self._keeper(recipient, notice)
+        self._add(Sending(recipient, notice, clock.boottime(), 0.0, told, number=number, tries=tries))
+
+    def _add(self, sending: Sending) -> None:
+        if len(self.sendings) < WAITING_KEPT:
+            self.sendings.append(sending)
+        else:
+            self._conclude(sending, "too many notifications wait for an answer")
+
+    def _keeper(self, recipient: Recipient, notice: Notice) -> Callable[[str], None]:
+        return lambda reason: self._noted(recipient, notice, reason)
+
+    def _noted(self, recipient: Recipient, notice: Notice, reason: str) -> None:
+        """On battery there is a notice every minute: that one is lost again is not said again."""
+        kinds = self._lost.setdefault(recipient.number, set())
+        if not reason:
+            kinds.clear()
+        elif (notice.oid, notice.subject) not in kinds:
+            kinds.add((notice.oid, notice.subject))
+            self.failed(recipient, notice, reason)
 
     def turn(self, now: float) -> float | None:
         """Send and repeat what is due; answers when the next one is (None: nothing waits)."""
@@ -113,16 +158,28 @@ class Notifier:
 
     def _finish(self, sending: Sending, reason: str) -> None:
         self.sendings.remove(sending)
+        self._conclude(sending, reason)
+
+    def _conclude(self, sending: Sending, reason: str) -> None:
+        """Note what came of a notice."""
+        to, words = sending.recipient, sending.notice.words
+        if reason:
+            lost = self.standing.get(to.number, Standing()).lost + 1
+            more = f"; {lost} were lost" if lost > 1 else ""
+            self.standing[to.number] = Standing("failing", f"{words}: {reason}{more}", lost)
+        else:
+            self.standing[to.number] = Standing("acknowledged" if to.inform else "sent", words)
         sending.told(reason)
 
     def _attempt(self, sending: Sending, now: float) -> None:
         recipient = sending.recipient
-        if sending.tries > (self.retries if recipient.inform else 0):
-            self._finish(sending, f"no answer after {sending.tries} tries")
+        if sending.tries > (self.retries if recipient.inform else 0) or now >= sending.end:
+            tries = f"{sending.tries} {'try' if sending.tries == 1 else 'tries'}"
+            self._finish(sending, f"no answer after {tries}")
             return
         sending.tries += 1
         sending.reports = 0
-        sending.due = now + self.interval
+        sending.due = min(now + self.interval, max(sending.end, now))
         try:
             self._transmit(sending)
         except OSError as error:
@@ -232,6 +289,10 @@ class Notifier:
         """Give the sockets back."""
         for sock in self._sockets.values():
             sock.close()
+
+
+def _place(recipient: Recipient) -> tuple[int, str, int]:
+    return recipient.number, recipient.address, recipient.port
 
 
 def _community(version: int, community: bytes, told: bytes) -> bytes:

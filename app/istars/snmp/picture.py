@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from istars.platform import clock
 from istars.settings import Settings
-from istars.snmp import mib2, ownmib, upsmib
+from istars.snmp import mib2, modules, ownmib, upsmib
 from istars.snmp.counters import Counters
 from istars.snmp.engine import Engine
 from istars.snmp.state import UpsState
@@ -16,7 +16,7 @@ LOOK_S = 0.2
 """How long a picture is believed without a look at the live table."""
 CARD_S = 5.0
 """How long memory, storage and counters of the interfaces are believed."""
-OBJECTS = upsmib.OBJECTS | mib2.OBJECTS | ownmib.OBJECTS
+OBJECTS = upsmib.OBJECTS | mib2.OBJECTS | ownmib.OBJECTS | modules.OBJECTS
 
 
 class Picture:
@@ -75,6 +75,7 @@ class Picture:
             *ownmib.link_rows(values),
             *ownmib.reading_rows(readings.values(), now),
             *ownmib.alarm_rows(moment.alarms, self.state),
+            *modules.rows(readings.values(), now),
         ]
         self._table = Table(rows, OBJECTS)
         self._expires = min([each.expires for each in fresh.values()] + [self._slow_until])

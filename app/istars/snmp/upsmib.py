@@ -78,7 +78,7 @@ def rows(moment: Moment, state: UpsState) -> list[Row]:
     found[2, 1, 0] = ber.integer(_battery_status(moment))
     found[3, 1, 0] = ber.counter(state.line_bads)
     found[6, 1, 0] = ber.gauge(len(moment.alarms))
-    found.update(_status(moment))
+    found.update(_status(moment, state))
     found.update(_line_counts(found))
     found.update(_alarms(moment, state))
     found.update(_test(moment, state))
@@ -133,7 +133,7 @@ def _source(words: list[str]) -> int:
     return SOURCE_OTHER
 
 
-def _status(moment: Moment) -> dict[tuple[int, ...], Encoded]:
+def _status(moment: Moment, state: UpsState) -> dict[tuple[int, ...], Encoded]:
     """What follows from the status; nothing while there is none."""
     words = moment.words
     if words is None:
@@ -141,7 +141,8 @@ def _status(moment: Moment) -> dict[tuple[int, ...], Encoded]:
     found: dict[tuple[int, ...], Encoded] = {(4, 1, 0): ber.integer(_source(words)), (2, 2, 0): ber.integer(0)}
     alarm = moment.alarm("ON_BATTERY")
     if "OB" in words:
-        since = alarm.since_boot if alarm is not None and alarm.boot == clock.boot_id() else moment.now
+        began = alarm.since_boot if alarm is not None and alarm.boot == clock.boot_id() else moment.now
+        since = max(began, state.begun)
         found[2, 2, 0] = lambda: ber.integer(int(max(0.0, clock.boottime() - since)))
     beeper = BEEPER.get(str(moment.values.get("ups.beeper.status")))
     if beeper:

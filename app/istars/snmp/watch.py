@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from istars.errors import StoreError
 from istars.model.alarms import ALARMS, describe
 from istars.platform import clock, paths
-from istars.snmp import ber
+from istars.snmp import ber, waiting
 from istars.snmp.notify import Notice, Notifier, started, ups_trap
 from istars.snmp.oids import UPS
 from istars.snmp.picture import Picture
@@ -20,7 +20,7 @@ ON_BATTERY, TEST_COMPLETED, ALARM_ADDED, ALARM_REMOVED = 1, 2, 3, 4
 REPEAT_S = 60.0
 TOLD_KEPT = 500
 AT_ONCE = 200
-MARK = "snmp_told"
+MARK = "snmp"
 ALARM_ID = (*UPS, 6, 2, 1, 1)
 ALARM_DESCRIPTION = (*UPS, 6, 2, 1, 2)
 BATTERY_OBJECTS = ((2, 3, 0), (2, 2, 0), (9, 7, 0))
@@ -37,7 +37,13 @@ class Watch:
         self._again = 0.0
         self.picture.state.begin(self.live.alarms())
         mark = self.live.mark(MARK)
-        self._cursor = mark if mark is not None else self._newest()
+        self._kept = mark or ""
+        found = waiting.read(mark) if mark is not None else None
+        if found is None:
+            self._cursor = self._newest()
+        else:
+            self._cursor, rows = found
+            waiting.resume(notifier, rows)
         self.notifier.tell(started(warm=mark is not None))
 
     def close(self) -> None:
@@ -73,8 +79,15 @@ class Watch:
             self._tell(event)
         if events:
             self._told = dict(list(self._told.items())[-TOLD_KEPT:])
-            self.live.set_mark(MARK, self._cursor)
         self._on_battery()
+        self.keep()
+
+    def keep(self) -> None:
+        """Note for the next start what is told and what waits, in one step: before anything is sent, and after."""
+        wanted = waiting.written(self._cursor, self.notifier.sendings)
+        if wanted != self._kept:
+            self.live.set_mark(MARK, wanted)
+            self._kept = wanted
 
     def _events(self) -> list[Event]:
         """Events that are new, of the record and of those that wait for room on flash."""

@@ -55,6 +55,16 @@ TEXTS: Mapping[Oid, tuple[str, int]] = {
     (*SYSTEM, 6, 0): ("system.location", 255),
 }
 """Texts that may be written: the option that holds them, and the greatest length of the MIB."""
+VARIABLES: Mapping[Oid, tuple[str, int]] = {
+    (*UPS, 9, 1, 0): ("input.voltage.nominal", 1),
+    (*UPS, 9, 2, 0): ("input.frequency.nominal", 10),
+    (*UPS, 9, 3, 0): ("output.voltage.nominal", 1),
+    (*UPS, 9, 4, 0): ("output.frequency.nominal", 10),
+    (*UPS, 9, 9, 0): ("input.transfer.low", 1),
+    (*UPS, 9, 10, 0): ("input.transfer.high", 1),
+}
+"""Settings of the UPS itself: its variable, and how many of the MIB's units are one of the variable's."""
+SET_VARIABLE = "istars.variable.set"
 RANGES: Mapping[Oid, tuple[int, int]] = {
     SHUTDOWN_TYPE: (1, 1),
     SHUTDOWN: (-1, 2**31 - 1),
@@ -64,6 +74,7 @@ RANGES: Mapping[Oid, tuple[int, int]] = {
     LOW_BATTERY: (0, 2**31 - 1),
     BEEPER: (1, 3),
     SPIN_LOCK: (0, 2**31 - 1),
+    **dict.fromkeys(VARIABLES, (0, 2**31 - 1)),
 }
 """Numbers that may be written, with what the MIB allows; of the types of shutdown, what any UPS here can do."""
 DIGITS = (SHUTDOWN, STARTUP, REBOOT)
@@ -96,7 +107,7 @@ class Work:
 
     changes: dict[str, str] = field(default_factory=dict)
     command: str = ""
-    arguments: dict[str, int] = field(default_factory=dict)
+    arguments: dict[str, int | str] = field(default_factory=dict)
     place: int = 1
     after: Callable[[], None] = lambda: None
 
@@ -167,7 +178,9 @@ class Writer:
             self._done(waiting.asked, waiting.work, waiting.answer)
             return
         log.info("%s of %s: %s", command.name, waiting.asker.who, command.result or "no answer in time")
-        waiting.answer(pdu.refused(waiting.asker.version, waiting.asked, COMMIT_FAILED, waiting.work.place))
+        # what RFC 1628 wants for a rating or a transfer point that this UPS does not take
+        status = INCONSISTENT_VALUE if command.name == SET_VARIABLE and command.state == "failed" else COMMIT_FAILED
+        waiting.answer(pdu.refused(waiting.asker.version, waiting.asked, status, waiting.work.place))
 
     def _done(self, asked: Request, work: Work, answer: Callable[[bytes], None]) -> None:
         work.after()
@@ -248,12 +261,12 @@ class Writer:
                 self.state.test.kind = number
 
     def _order(
-        self, work: Work, command: str, arguments: dict[str, int], place: int, after: Callable[[], None]
+        self, work: Work, command: str, arguments: Mapping[str, int | str], place: int, after: Callable[[], None]
     ) -> None:
         """One command a request: two would have to be undone together."""
         if work.command:
             raise Refused(INCONSISTENT_VALUE, place)
-        work.command, work.arguments, work.place, work.after = command, arguments, place, after
+        work.command, work.arguments, work.place, work.after = command, dict(arguments), place, after
 
     def _control(self, numbers: dict[Oid, int], places: dict[Oid, int], work: Work) -> None:
         """The control group: one order at most."""
@@ -275,6 +288,10 @@ class Writer:
         elif reboot is not None:
             arguments = {"delay_s": REBOOT_DELAY_S, "return_s": reboot}
             self._order(work, "shutdown.reboot", arguments, places[REBOOT], lambda: self._rebooting(reboot))
+        for name, (variable, factor) in VARIABLES.items():
+            if name in numbers:
+                said = {"name": variable, "value": f"{numbers[name] / factor:g}"}
+                self._order(work, SET_VARIABLE, said, places[name], lambda: None)
         if BEEPER in numbers:
             self._order(work, BEEPERS[numbers[BEEPER]], {}, places[BEEPER], lambda: None)
 

@@ -111,13 +111,13 @@ class LiveTable(CommandRows, AlarmRows, Database):
         """A number that grows whenever a value, an alarm or a command changed; not when only `expires` moved."""
         return int(self._meta("sequence"))
 
-    def mark(self, name: str) -> int | None:
-        """A number that a worker has kept here for its next start; None where it has not, such as after the machine stopped."""
+    def mark(self, name: str) -> str | None:
+        """A text that a worker has kept here for its next start; None where it has not, such as after the machine stopped."""
         found = self.rows("SELECT value FROM meta WHERE key = ?", (f"mark.{name}",))
-        return int(found[0][0]) if found else None
+        return str(found[0][0]) if found else None
 
-    def set_mark(self, name: str, value: int) -> None:
-        """Keep a number for the next start of a worker."""
+    def set_mark(self, name: str, value: str) -> None:
+        """Keep a text for the next start of a worker."""
         with self.transaction() as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"mark.{name}", value))
 

@@ -12,18 +12,37 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from istars.store.accounts import SCRYPT_COST
-from istars.web import api, auth, commands_api, firmware_api, https, live, openapi, security, session, settings_api
+from istars.web import (
+    api,
+    auth,
+    commands_api,
+    firmware_api,
+    history_api,
+    https,
+    live,
+    openapi,
+    security,
+    session,
+    settings_api,
+    snmp_api,
+    ups_api,
+)
 from istars.web.pages import (
     about,
     account,
     alarms,
     audit,
     certificate,
+    control,
     events,
     firmware,
     messages,
     overview,
+    parameters,
+    report,
+    serial,
     settings,
+    snmp,
     system,
     tokens,
     users,
@@ -53,19 +72,25 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     pages = (
         overview,
         settings,
+        snmp,
+        parameters,
+        control,
         system,
         alarms,
         events,
         messages,
         wishes,
+        report,
         users,
         tokens,
         about,
         audit,
         certificate,
         firmware,
+        serial,
     )
-    for part in (auth, account, live, *pages, api, settings_api, commands_api, firmware_api, openapi):
+    programs = (api, history_api, settings_api, commands_api, snmp_api, firmware_api, ups_api, openapi)
+    for part in (auth, account, live, *pages, *programs):
         app.register_blueprint(part.blueprint)
     if os.environ.get("ISTARS_HTTP_PROXY") == "1":
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]

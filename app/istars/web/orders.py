@@ -1,4 +1,4 @@
-"""Commands for the card itself, given by people and programs: to the worker they are for, and into the audit record."""
+"""Commands for the card and its UPS, given by people and programs: to the worker they are for, and into the audit record."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from istars.web import session
 from istars.web.audit import note
 from istars.web.store import store
 
-OWN = {name: declared for name, declared in COMMANDS.items() if declared.target == "system"}
-"""The commands that are carried out by the worker of the operating system."""
+OWN = {name: declared for name, declared in COMMANDS.items() if declared.target in ("system", "snmpd")}
+"""The commands that concern the card and not the UPS: of the worker of the operating system, and of the SNMP agent."""
 WAIT_S = 15.0
 """Longer than the longest of them, the comparison with time servers."""
 
@@ -26,7 +26,8 @@ def give(declared: Command, arguments: Mapping[str, object]) -> LiveCommand:
     command = store().order(
         declared.target, declared.name, checked, asked_by=asker, address=session.address(), wait_s=WAIT_S
     )
-    note("command", declared.name, new=outcome(command))
+    told = " ".join((declared.name, *(f"{name}={value}" for name, value in checked.items() if value != "")))
+    note("command", told, new=outcome(command))
     return command
 
 

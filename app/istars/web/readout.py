@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from istars.model.module_readings import PEER
 from istars.model.readings import NO_VALUE, READINGS, Kind, Value, format_value
 from istars.store.live_alarms import LiveAlarm
 from istars.web.view import TONES, Facts, Tone
@@ -140,8 +141,8 @@ PANELS: Mapping[str, Placed] = {
 
 HIDDEN = frozenset(
     {"istars.link.state", "istars.link.reason", "istars.link.detail", "ups.alarm", "istars.accounts.state"}
-)
-"""Shown as the state of the link and as alarms, or about the card and not about the UPS."""
+) | frozenset(name for name in READINGS if name.startswith(("istars.snmp.trap.", f"{PEER}.")))
+"""Shown as the state of the link and as alarms, or about the card, its managers and peers and not about the UPS."""
 
 PHASE_ROWS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "load": (

@@ -157,9 +157,8 @@ class Core(Worker):
         """Tell of the commands that ended; an acknowledgement tells of itself."""
         events = []
         for command in ended:
-            if command.name == ACKNOWLEDGE and command.state == "done":
-                continue
-            if command.name in COMMANDS and COMMANDS[command.name].silent:
+            quiet = command.name in COMMANDS and COMMANDS[command.name].quiet
+            if quiet or (command.name == ACKNOWLEDGE and command.state == "done"):
                 continue
             args = {
                 "command": COMMANDS[command.name].label if command.name in COMMANDS else command.name,

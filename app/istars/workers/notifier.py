@@ -10,7 +10,7 @@ import logging
 import queue
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from istars.errors import StoreError
@@ -25,6 +25,7 @@ from istars.store import wake
 from istars.store.archive import Archive, Event
 from istars.store.database import StoreDamaged, StoreFull, set_aside
 from istars.store.live import LiveTable
+from istars.store.live_commands import LiveCommand
 from istars.store.outbox import Draft, Message, Outbox
 from istars.workers.base import Lasting, Worker
 
@@ -37,6 +38,7 @@ TROUBLE_LIFETIME_S = 180.0
 TROUBLE_RENEWAL_S = 60.0
 TEST = "istars.notify.test"
 WAKE_NOW = "istars.wake.now"
+REPORT_NOW = "istars.report.now"
 WAKE = "wake"
 WOKEN = "woken"
 """What came of waking, by computer: a note in the outbox, as WAKE is of what is still to be done."""
@@ -151,12 +153,23 @@ class Notifier(Worker):
         moment, note = None, ""
         if self.readers:
             moment, note = daily.due(noted, self.settings.current.text("mail.report.time"), clock.wall())
-        made = []
-        if moment is not None:
-            readings, alarms, now = self.live.readings(), self.live.alarms(), clock.boottime()
-            made = daily.drafts(moment, self.readers, self.settings.current, readings, alarms, now)
         if note != noted:
+            made = self._reports(moment, self.readers.values()) if moment is not None else []
             self.outbox.accept(made, cursor, {daily.NOTE: note})
+
+    def _reports(self, moment: float, to: Iterable[daily.Reader], command: int | None = None) -> list[Draft]:
+        """Reports about the day up to `moment`, with the state of now."""
+        readings, alarms, now = self.live.readings(), self.live.alarms(), clock.boottime()
+        return daily.drafts(moment, to, self.settings.current, readings, alarms, now, command)
+
+    def _report_now(self, command: LiveCommand) -> None:
+        """A report that somebody asks for. Its result is that of the command."""
+        reader = self.readers.get(int(command.arguments.get("recipient", 0)))
+        if reader is None:
+            self.live.finish(command.id, "failed", "there is no such recipient: save the settings first")
+            return
+        for draft in self._reports(clock.wall(), [reader], command.id):
+            self.outbox.add(draft)
 
     def _context(self) -> dict[str, object]:
         """Readings of this moment that go with a message."""
@@ -171,6 +184,9 @@ class Notifier(Worker):
         while (command := self.live.claim(self.name)) is not None:
             if command.name == WAKE_NOW:
                 self.live.finish(command.id, *self._wake_now(int(command.arguments.get("computer", 0))))
+                continue
+            if command.name == REPORT_NOW:
+                self._report_now(command)
                 continue
             endpoint, address = str(command.arguments.get("endpoint", "")), str(command.arguments.get("address", ""))
             if command.name != TEST or endpoint.partition(".")[0] not in (*CHANNELS, SMS) or not address:

@@ -10,17 +10,19 @@ import socket
 from istars.model.alarms import ALARMS
 from istars.platform import clock
 from istars.settings.groups import FIELDS
+from istars.settings.groups.snmp import LISTED
 from istars.snmp import engine, notify
 from istars.snmp.access import Access, Recipient, access
 from istars.snmp.agent import Agent
 from istars.snmp.counters import Counters
-from istars.snmp.notify import Notice, Notifier
+from istars.snmp.notify import Notice, Notifier, Standing
 from istars.snmp.picture import Picture
 from istars.snmp.state import UpsState
 from istars.snmp.usm import MESSAGE_SIZE
 from istars.snmp.watch import Watch
 from istars.snmp.writes import Writer
 from istars.store.archive import Event
+from istars.store.live import LiveTable
 from istars.store.live_commands import LiveCommand
 from istars.store.wake import Bell
 from istars.workers.base import HEARTBEAT_S, Lasting, Worker
@@ -36,6 +38,9 @@ RETRY_S = 5.0
 REFUSED_S = 5.0
 LIFETIME_S = 4 * HEARTBEAT_S
 TEST = "istars.trap.test"
+TEST_PATIENCE_S = 12.0
+"""How long the answer to an inform is waited for in a test: less than the pages wait for what comes of a command."""
+TRAP = "istars.snmp.trap"
 
 
 class Snmpd(Worker):
@@ -60,13 +65,18 @@ class Snmpd(Worker):
         self._port = 0
         self._retry_at = 0.0
         self._renewal = 0.0
+        self._told_of: dict[int, Standing] = {}
         self._refused_at = 0.0
         self._trouble = Lasting(log, "the SNMP port is open")
         self._doubts = Lasting(log, "all SNMPv3 users and trap recipients are served")
         for command in self.live.abandon(self.name):
             log.warning("the command %s of %s was interrupted", command.name, command.asked_by)
         self._access = Access()
+        standing = _standing(self.live)
         self._apply()
+        self.notifier.standing = {
+            each.number: standing.get(each.number, Standing()) for each in self._access.recipients
+        }
         self.watch = Watch(self.picture, self.notifier)
 
     def end(self) -> None:
@@ -86,6 +96,7 @@ class Snmpd(Worker):
         if self.writer.waiting:
             self.writer.settle()
         waiting = self.notifier.turn(now)
+        self.watch.keep()
         self._publish(now)
         due = [now + HEARTBEAT_S]
         if self._access.open and not self._sockets:
@@ -158,7 +169,10 @@ class Snmpd(Worker):
         self._known = options
         self._access = access(settings, self.engine)
         self.agent.use(self._access)
-        self.notifier.recipients = self._access.recipients
+        self.notifier.use(self._access.recipients)
+        self._told_of = {}
+        absent = set(range(1, LISTED + 1)) - {each.number for each in self._access.recipients}
+        self.live.withdraw([f"{TRAP}.{number}.{part}" for number in absent for part in ("state", "detail")])
         self.notifier.retries = settings.whole("snmp.inform.retries")
         self.notifier.interval = settings.number("snmp.inform.interval")
         if self._access.problems:
@@ -202,9 +216,13 @@ class Snmpd(Worker):
         self._sockets.clear()
 
     def _publish(self, now: float) -> None:
-        """Tell the pages how the agent stands."""
-        if now < self._renewal:
+        """Tell the pages how the agent stands, and how it stands with each recipient."""
+        standing = {
+            each.number: self.notifier.standing.get(each.number, Standing()) for each in self._access.recipients
+        }
+        if now < self._renewal and standing == self._told_of:
             return
+        self._told_of = standing
         self._renewal = now + HEARTBEAT_S
         state = "open" if self._sockets else "failed" if self._access.open else "closed"
         values = {
@@ -212,6 +230,8 @@ class Snmpd(Worker):
             "istars.snmp.detail": " ".join(filter(None, (self._trouble.said, *self._access.problems))),
             "istars.snmp.engine": self.engine.id.hex(),
         }
+        for number, each in standing.items():
+            values[f"{TRAP}.{number}.state"], values[f"{TRAP}.{number}.detail"] = each.state, each.detail
         self.live.publish(NAME, values, lifetime_s=LIFETIME_S)
 
     def _refused(self, host: str) -> None:
@@ -251,4 +271,14 @@ class Snmpd(Worker):
             )
             self.live.finish(command.id, "failed" if reason else "done", reason or done)
 
-        self.notifier.send(recipient, notify.probe(), told)
+        self.notifier.try_out(recipient, notify.probe(), TEST_PATIENCE_S, told)
+
+
+def _standing(live: LiveTable) -> dict[int, Standing]:
+    """What an earlier run of this worker has said of the recipients."""
+    said = {name: str(each.value) for name, each in live.readings().items() if name.startswith(f"{TRAP}.")}
+    return {
+        number: Standing(said[state], said.get(f"{TRAP}.{number}.detail", ""))
+        for number in range(1, LISTED + 1)
+        if (state := f"{TRAP}.{number}.state") in said
+    }

@@ -116,6 +116,15 @@ def test_the_source_of_the_output_follows_the_status(harness: Harness, status: s
     assert harness.value("4.1.0") == source
 
 
+def test_time_on_battery_is_no_longer_than_the_agent_runs(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    harness.live.take_rules()
+    begun = harness.state.begun
+    harness.live.apply(Step(raised=[LiveAlarm("k", "ON_BATTERY", "warning", 0, begun - 500, clock.boot_id())]))
+    harness.publish({**ON_MAINS, "ups.status": "OB DISCHRG"}, lifetime_s=1000)
+    monkeypatch.setattr("istars.platform.clock.boottime", lambda: begun + 90.5)
+    assert harness.value("2.2.0") == 90
+
+
 def test_low_and_empty_batteries_are_told_apart(harness: Harness) -> None:
     harness.publish({**ON_MAINS, "ups.status": "OB LB"})
     assert harness.value("2.1.0") == 3

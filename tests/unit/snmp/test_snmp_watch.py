@@ -167,20 +167,20 @@ def test_the_same_notice_is_not_sent_twice_within_five_seconds(
         port = str(receiver.getsockname()[1])
         harness.set({"snmp.trap.1.address": "127.0.0.1", "snmp.trap.1.port": port, "snmp.trap.1.events": "card"})
         notifier = Notifier(harness.agent)
-        notifier.recipients = harness.agent.access.recipients
-        said: list[str] = []
+        notifier.use(harness.agent.access.recipients)
         for _ in range(2):
-            notifier.send(notifier.recipients[0], probe(), said.append)
+            notifier.tell(probe())
         notifier.turn(clock.boottime())
         assert receiver.recv(2000)
-        assert said == [""]
+        assert len(notifier.sendings) == 1
+        assert notifier.standing[1].state == "sent"
         receiver.setblocking(False)
         with pytest.raises(BlockingIOError):
             receiver.recv(2000)
         ahead = 5.5
         notifier.turn(clock.boottime())
         assert receiver.recv(2000)
-        assert said == ["", ""]
+        assert not notifier.sendings
         notifier.close()
 
 
@@ -192,19 +192,108 @@ def test_recipients_hear_what_they_chose(harness: Harness) -> None:
         "snmp.trap.3.user": "nobody",
     })  # fmt: skip
     notifier = Notifier(harness.agent)
-    notifier.recipients = harness.agent.access.recipients
+    notifier.use(harness.agent.access.recipients)
     notifier.tell(probe())
     assert [sending.recipient.number for sending in notifier.sendings] == [2]
     assert harness.agent.access.problems == ["Trap recipient 3 gets nothing: its SNMPv3 user is not known."]
     assert b"alice" not in harness.agent.access.users, "who only is told may not ask"
 
 
-def test_a_recipient_that_is_gone_is_said_once_until_it_is_back(harness: Harness) -> None:
-    harness.set({"snmp.trap.1.address": "127.0.0.1", "snmp.trap.1.type": "inform"})
-    notifier = Notifier(harness.agent)
-    recipient = harness.agent.access.recipients[0]
+INFORM = {
+    "snmp.trap.1.address": "127.0.0.1",
+    "snmp.trap.1.port": "9",
+    "snmp.trap.1.type": "inform",
+    "snmp.inform.retries": "1",
+}
+OTHER = Notice((*UPS_TRAPS, 3), (((1, 3, 6), b"\x05\x00"),), "critical", "Overload", "OVERLOAD")
+
+
+@pytest.fixture
+def informer(harness: Harness) -> Iterator[Notifier]:
+    """Tells one recipient that never answers."""
+    harness.set(INFORM)
+    found = Notifier(harness.agent)
+    found.retries, found.interval = 1, 5.0
+    found.use(harness.agent.access.recipients)
+    yield found
+    found.close()
+
+
+def fail(notifier: Notifier, notice: Notice) -> None:
+    """Tell, and let all tries pass."""
+    notifier.tell(notice)
+    ahead = clock.boottime()
+    while notifier.sendings:
+        ahead += 6
+        notifier.turn(ahead)
+
+
+def test_a_recipient_that_is_gone_is_said_once_for_each_kind_until_it_is_back(informer: Notifier) -> None:
     said: list[str] = []
-    notifier.failed = lambda _recipient, _notice, reason: said.append(reason)
-    for reason in ("no answer", "no answer", "", "no answer"):
-        notifier._noted(recipient, probe(), reason)
-    assert said == ["no answer", "no answer"]
+    informer.failed = lambda _recipient, notice, reason: said.append(f"{notice.words}: {reason}")
+    fail(informer, probe())
+    fail(informer, probe())
+    fail(informer, OTHER)
+    assert said == ["test: no answer after 2 tries", "Overload: no answer after 2 tries"]
+    assert informer.standing[1].state == "failing"
+    assert informer.standing[1].detail == "Overload: no answer after 2 tries; 3 were lost"
+    informer.tell(probe())
+    informer.sendings[0].heard = ""
+    informer.turn(0)
+    assert (informer.standing[1].state, informer.standing[1].detail) == ("acknowledged", "test")
+    fail(informer, probe())
+    assert len(said) == 3
+
+
+def test_a_trial_ends_before_those_who_wait_for_it_give_up(informer: Notifier) -> None:
+    informer.retries, informer.interval = 10, 60.0
+    said: list[str] = []
+    informer.try_out(informer.recipients[0], probe(), 12, said.append)
+    now = clock.boottime()
+    due = informer.turn(now)
+    assert due is not None
+    assert due <= now + 12
+    assert said == []
+    informer.turn(now + 12)
+    assert said == ["no answer after 1 try"]
+
+
+def test_what_waits_goes_to_nobody_else(harness: Harness, informer: Notifier) -> None:
+    informer.tell(OTHER)
+    harness.set({"snmp.trap.1.address": "127.0.0.2"})
+    informer.use(harness.agent.access.recipients)
+    assert informer.sendings == []
+    assert informer.standing == {}
+
+
+def test_what_waits_outlives_the_worker(harness: Harness, archive: Archive, informer: Notifier) -> None:
+    watch = Watch(harness.picture, informer)
+    informer.sendings.clear()
+    happens(harness, archive, "FAN_FAIL")
+    watch.look()  # killed here: nothing is sent yet
+    again = Notifier(harness.agent)
+    again.use(harness.agent.access.recipients)
+    second = Watch(harness.picture, again)
+    second.look()
+    assert [each.notice.words for each in again.sendings] == ["Fan failed", "warmStart"]
+    first, resumed = informer.sendings[0], again.sendings[0]
+    assert (resumed.notice, resumed.number, resumed.tries) == (first.notice, first.number, first.tries)
+    for sending in again.sendings:
+        sending.heard = ""
+    again.turn(clock.boottime())
+    second.keep()
+    third = Watch(harness.picture, Told(harness))
+    assert [notice.words for notice in third.notifier.notices] == ["warmStart"]
+    for each in (watch, second, third):
+        each.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", "{}", '{"told": 0, "waiting": [1, {"to": [1, "127.0.0.1", 9]}]}', '{"told": "x", "waiting": []}']
+)
+def test_a_note_that_cannot_be_read_costs_what_is_in_it_only(harness: Harness, informer: Notifier, text: str) -> None:
+    harness.live.set_mark("snmp", text)
+    watch = Watch(harness.picture, informer)
+    watch.look()
+    assert [each.notice.words for each in informer.sendings] == ["warmStart"]
+    watch.close()

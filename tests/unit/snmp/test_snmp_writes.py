@@ -62,7 +62,9 @@ def test_readers_write_nothing(harness: Harness) -> None:
         (f"{UPS}.1.5.0", OctetString(""), 10),
         (NAME, OctetString(hexValue="ff"), 10),
         (f"{UPS}.2.5.0", Integer32(1), 17),
-        (f"{UPS}.9.1.0", Integer32(230), 17),
+        (f"{UPS}.9.5.0", Integer32(3000), 17),
+        (f"{UPS}.9.1.0", Integer32(-1), 10),
+        (f"{UPS}.9.2.0", OctetString("50"), 7),
         ("1.3.9.9.0", Integer32(1), 17),
         (SPIN_LOCK, Integer32(7), 12),
         (SPIN_LOCK, Counter32(1), 7),
@@ -138,17 +140,33 @@ def test_a_command_that_nobody_claims_dies_and_is_answered(harness: Harness, mon
         ([(SHUTDOWN, Integer32(60)), (STARTUP, Integer32(300))], "shutdown.reboot", {"delay_s": 60, "return_s": 240}),
         ([(REBOOT, Integer32(240))], "shutdown.reboot", {"delay_s": 12, "return_s": 240}),
         ([(REBOOT, Integer32(-1))], "shutdown.stop", {}),
+        ([(f"{UPS}.9.1.0", Integer32(230))], "istars.variable.set", {"name": "input.voltage.nominal", "value": "230"}),
+        (
+            [(f"{UPS}.9.4.0", Integer32(500))],
+            "istars.variable.set",
+            {"name": "output.frequency.nominal", "value": "50"},
+        ),
+        ([(f"{UPS}.9.10.0", Integer32(264))], "istars.variable.set", {"name": "input.transfer.high", "value": "264"}),
         ([(f"{UPS}.9.8.0", Integer32(1))], "beeper.disable", {}),
         ([(f"{UPS}.9.8.0", Integer32(3))], "beeper.mute", {}),
     ],
 )
 def test_controls_become_commands(
-    harness: Harness, pairs: list[tuple[str, object]], name: str, arguments: dict[str, int]
+    harness: Harness, pairs: list[tuple[str, object]], name: str, arguments: dict[str, object]
 ) -> None:
     answers = put(harness, *pairs)
     command = carried_out(harness)
     assert (command.name, command.arguments) == (name, arguments)
     assert understood(answers[0])[0] == 0
+
+
+def test_a_rating_that_the_ups_does_not_take_is_answered_as_rfc_1628_says(harness: Harness) -> None:
+    answers = put(harness, (f"{UPS}.9.3.0", Integer32(110)))
+    carried_out(harness, "failed")
+    assert understood(answers[0])[:2] == (12, 1)
+    answers = put(harness, (f"{UPS}.9.3.0", Integer32(110)), version=0)
+    carried_out(harness, "failed")
+    assert understood(answers[0], 0)[:2] == (3, 1), "badValue"
 
 
 def test_without_restart_the_ups_stays_off(harness: Harness) -> None:

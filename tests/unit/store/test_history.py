@@ -249,3 +249,20 @@ def test_a_tail_that_is_none_is_begun_anew(root: Path, noise: bytes) -> None:
     )
     tail.close()
     assert history_tail.read(paths.history_tail())[1][0].times == [NINE]
+
+
+OLDEST = bytes.fromhex(
+    "12ebd54405c1c10d40400004c0b94322e7a11e5f518a972e94a04265f8883573163b2ab056efc8d6b90a9584d6a605aad60fe191dc8792f9232544f801"
+)
+"""An hour as the first firmware that recorded wrote it; every later one must read it."""
+
+
+def test_what_the_first_firmware_wrote_is_still_read() -> None:
+    names = ["battery.charge", "input.voltage", "ups.realpower"]
+    times, found = history_codec.decode(OLDEST, NINE, 5, names, names)
+    assert times == [NINE, NINE + 10, NINE + 20, NINE + 31, NINE + 600]
+    assert found == {
+        "battery.charge": [100, None, 99, 98, 98],
+        "input.voltage": [2300, 2310, 0, 2305, 2299],
+        "ups.realpower": [400, 70_000, -5, 401, 402],
+    }

@@ -247,11 +247,10 @@ def test_answers_have_the_form_that_is_described(ask, live):
     live.publish("upslink", {"ups.load": 38, "ups.status": "OL"}, lifetime_s=10)
     paths_of = document()["paths"]
     for path, methods in paths_of.items():
-        if "get" in methods and path not in ("/api/v1/openapi.json", f"{ALL}/file"):
+        content = methods["get"]["responses"]["200"]["content"] if "get" in methods else {}
+        if "application/json" in content and path != "/api/v1/openapi.json":
             answer = ask("GET", path.replace("{key}", "ups.address"))
-            assert checked(methods["get"]["responses"]["200"]["content"]["application/json"]["schema"], answer.json), (
-                path
-            )
+            assert checked(content["application/json"]["schema"], answer.json), path
     error = ask("PATCH", json={"settings": {"ups.address": 0}})
     assert checked(document()["components"]["schemas"]["Error"], error.json)
     saved = ask("PATCH", json={"settings": {"ups.address": 7}})

@@ -121,3 +121,33 @@ def test_a_test_of_a_recipient_that_is_not_there_says_so(start: Callable[[], Snm
     worker.turn()
     command = worker.live.command(number)
     assert (command.state, command.result) == ("failed", "recipient 3 has no address, or its user is not known")
+
+
+def test_it_says_how_it_stands_with_each_recipient(start: Callable[[], Snmpd]) -> None:
+    values = {"snmp.trap.2.address": "127.0.0.1", "snmp.trap.2.port": str(free_port()), "snmp.trap.2.events": "card"}
+    change({**values, "snmp.trap.5.address": "127.0.0.1", "snmp.trap.5.type": "inform", "snmp.inform.retries": "0"})
+    worker = start()
+
+    def said() -> dict[str, object]:
+        readings = worker.live.readings()
+        return {name: each.value for name, each in readings.items() if name.startswith("istars.snmp.trap.")}
+
+    assert said()["istars.snmp.trap.2.state"] == "sent"
+    assert said()["istars.snmp.trap.2.detail"] == "coldStart"
+    assert said()["istars.snmp.trap.5.state"] == "untold"
+    for sending in worker.notifier.sendings:
+        sending.due = 0.0
+    worker.turn()
+    assert said()["istars.snmp.trap.5.state"] == "failing"
+    assert said()["istars.snmp.trap.5.detail"] == "coldStart: no answer after 1 try"
+    event = worker.live.pending_events()[-1]
+    assert (event.code, event.args["notice"], event.args["reason"]) == (
+        "TRAP_FAILED",
+        "coldStart",
+        "no answer after 1 try",
+    )
+    again = start()
+    assert said()["istars.snmp.trap.5.state"] == "failing", "a restart of the worker does not forget it"
+    change({"snmp.trap.5.address": ""})
+    again.turn()
+    assert "istars.snmp.trap.5.state" not in said()
