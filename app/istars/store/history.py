@@ -137,6 +137,13 @@ class History(Database):
                 db.execute("INSERT INTO detail VALUES (?,?,?,?)", (number, hour.interval, hour.count, hour.data))
             db.execute("INSERT OR REPLACE INTO meta VALUES ('sealed', ?)", (generation,))
 
+    def clear(self, generation: int) -> None:
+        """Forget everything, and the tail up to its use `generation`."""
+        with self.transaction() as db:
+            for table in ("detail", "segment", "layout"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - names are ours
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('sealed', ?)", (generation,))
+
     def size(self) -> int:
         """Bytes in use; pages that were freed are used again."""
         pages, free, size = (
