@@ -335,9 +335,10 @@ def _hide(segments: Sequence[_Segment]) -> None:
 
 
 def _of_hour(hour: Hour) -> _Segment:
-    made = sealed(hour)
-    names = {name: precision(name) or 0 for name in made.names}
-    return _Segment(2**62, made.first, made.last, made.interval, names, made.summary, hour)
+    """The present hour, which was not yet encoded."""
+    names = {name: precision(name) or 0 for name in sorted(hour.columns)}
+    summary = history_codec.summarise(hour, tuple(names))
+    return _Segment(2**62, hour.times[0], hour.times[-1], hour.interval, names, summary, hour)
 
 
 def _summary(segment: _Segment, name: str) -> Figures | None:
