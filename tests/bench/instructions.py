@@ -60,22 +60,14 @@ def answer(kind: str, count: int) -> int:
     return sum(map(len, sent))
 
 
-def counted(kind: str, count: int) -> int:
-    """Instructions of a whole run with so many questions."""
+def run(kind: str, count: int, *watcher: str) -> str:
+    """A run of its own with so many questions; what its watcher says."""
     folder = tempfile.mkdtemp(prefix="istars-bench-")
-    words = [
-        "valgrind",
-        "--tool=callgrind",
-        "--callgrind-out-file=/dev/null",
-        sys.executable,
-        "-m",
-        "bench.instructions",
-    ]
     variables = {**os.environ, "ISTARS_ROOT": folder, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
     try:
         result = subprocess.run(
-            [*watcher, sys.executable, "-m", "bench.instructions", kind, f"{count}"], env=variables, capture_output=True, text=True, check=True, timeout=600,
-            cwd=Path(__file__).parents[1],
+            [*watcher, sys.executable, "-m", "bench.instructions", kind, f"{count}"],
+            env=variables, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True, timeout=600,
         )  # fmt: skip
     finally:
         shutil.rmtree(folder, ignore_errors=True)
