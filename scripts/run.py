@@ -53,6 +53,9 @@ SIMULATORS = {
 }
 """Simulator to the protocol that reads it."""
 
+NETWORK = {"rfc1628": "snmp:127.0.0.1:{port}", "nut": "nut:sim@127.0.0.1:{port}"}
+"""Simulators that are reached through the network, each its own protocol, and the port of the card that leads there."""
+
 CELLS = {"megatec": "96"}
 """What the owner of that UPS would enter from its manual."""
 
@@ -82,6 +85,18 @@ def check_port(variable: str, port: int) -> None:
             refuse(f"port {port} cannot be used ({reason}); choose another with {variable}=")
 
 
+def free_port() -> int:
+    """A port of the loopback that is free for TCP and UDP at this moment."""
+    while True:
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            try:
+                udp.bind(tcp.getsockname())
+            except OSError:
+                continue
+            return int(tcp.getsockname()[1])
+
+
 def own_instance() -> int:
     """The lock of this instance; refuse to run twice in one root."""
     descriptor = os.open(paths.run_dir() / "instance.lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -106,8 +121,9 @@ def begin_like_a_boot() -> None:
 
 def add_simulator(name: str, environment: dict[str, str]) -> None:
     """Have the supervisor run a simulated UPS too, and point the link at it."""
-    if name not in SIMULATORS:
-        refuse(f"there is no simulator {name!r}; there are: {', '.join('sim:' + each for each in SIMULATORS)}")
+    if name not in (*SIMULATORS, *NETWORK):
+        known = ", ".join("sim:" + each for each in (*SIMULATORS, *NETWORK))
+        refuse(f"there is no simulator {name!r}; there are: {known}")
     root = paths.root()
     link = root / "dev" / "ups"
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -115,16 +131,20 @@ def add_simulator(name: str, environment: dict[str, str]) -> None:
     extra = root / "etc" / "supervisor.d"
     extra.mkdir(parents=True, exist_ok=True)
     options = environment.get("SIM_OPTIONS", "")
+    port = free_port() if name in NETWORK else 0
+    where = f"--tcp {port}" if port else f"--link {link}"
     (extra / "simulator.conf").write_text(
         "[program:simulator]\n"
-        f"command={sys.executable} -m simulators {name} --link {link} --control {control} {options}\n"
+        f"command={sys.executable} -m simulators {name} {where} --control {control} {options}\n"
         f'environment=PYTHONPATH="{TREE / "app"}:{TREE / "tests"}"\n'
         "autorestart=true\nstartsecs=0\npriority=5\nstdout_logfile=NONE\n"
         "stderr_logfile=%(ENV_ISTARS_LOG)s\nstderr_logfile_maxbytes=0\n",
         encoding="utf-8",
     )
-    environment["UPS"] = str(link)
-    environment.setdefault("UPS_PROTOCOL", SIMULATORS[name])
+    environment["UPS"] = NETWORK[name].format(port=port) if port else str(link)
+    environment.setdefault("UPS_PROTOCOL", SIMULATORS.get(name, name))
+    if name == "nut" and not paths.settings_file().exists():
+        settings.store.save({"ups.nut.user": "sim", "ups.nut.password": "sim"})
     if name in CELLS and not paths.settings_file().exists():
         settings.store.save({"ups.battery.cells": CELLS[name]})
 

@@ -17,6 +17,7 @@ SPECIAL = {
     # on one day a month: a card of the tests hardly ever meets it
     "restart.schedule": "monthly",
     "restart.time": "04:30",
+    "mail.report.time": "05:45",
     "sms.device": "tcp:192.0.2.8:4001",
     "sms.pin": "58203614",
     "sms.centre": "+8613800100500",
@@ -64,6 +65,8 @@ def another(declared: Field) -> str:
             return next(value for value in declared.choices or () if value != declared.default)
         case Type.HOST:
             return "log.example.net"
+        case Type.DATE:
+            return "2024-02-29"
         case Type.MAIL:
             return "someone@example.net"
         case Type.ADDRESS:

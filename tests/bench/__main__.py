@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import detection, instructions, latency, poll_cycle, serial_poll, snmp, stacks
+from bench import detection, history, instructions, latency, poll_cycle, serial_poll, snmp, stacks, told
 from bench.image_start import start_cpu_s
 from bench.page import page_latency
 from bench.processes import Idle, idle
@@ -124,6 +124,16 @@ def compare_detection() -> None:
         f"{verdict(middle if found == draws else 1e9, 10)}")  # fmt: skip
 
 
+def compare_telling() -> None:
+    """From the frame that says "on battery" to the mail, the trap and the webhook."""
+    found = told.measure()
+    limit = found.interval_s * 1000 + 250
+    say("\nfrom the UPS's frame that says “on battery”:")
+    for channel, after in found.after_ms.items():
+        say(f"    to {channel:10} median {median(after):4.0f} ms, slowest {max(after):4.0f} ms of {len(after)} "
+            f"(one poll + 250 ms = {limit:.0f} ms): {verdict(max(after), limit)}")  # fmt: skip
+
+
 def main() -> int:
     """All of it."""
     middle, worst, wakeups = latency.to_another_process(Path(tempfile.mkdtemp(prefix="istars-bench-")))
@@ -133,12 +143,15 @@ def main() -> int:
     compare_polls()
     compare_cycles()
     compare_detection()
+    for line in history.lines(history.measure()):
+        say(line)
     shown = page_latency()
     say(f"\nmake run to its ready line: {shown.ready_s:.1f} s (goal 5): {verdict(shown.ready_s, 5)}")
     say(f"poll to page: median {median(shown.after_poll_ms):.0f} ms, slowest {max(shown.after_poll_ms):.0f} ms")
     late = max(shown.after_mains_s)
     say(f"mains off to page: median {median(shown.after_mains_s):.2f} s, slowest {late:.2f} s "
         f"(a poll of {shown.interval_s:g} s + 1 s): {verdict(late, shown.interval_s + 1)}")  # fmt: skip
+    compare_telling()
     compare_agents()
     compare_stacks()
     started = start_cpu_s()

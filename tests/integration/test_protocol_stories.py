@@ -10,7 +10,7 @@ import pytest
 from card import Card, free_port, until
 from istars.drivers.ups import protocol_named
 from simulators import Simulator
-from simulators.designs import DESIGNS
+from simulators.designs import DESIGNS, NETWORK_DESIGNS
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -33,6 +33,10 @@ def card() -> Iterator[Card]:
 @pytest.fixture(scope="module")
 def token(card: Card) -> str:
     return card.token()
+
+
+TESTING = {"TEST", "CAL"}
+"""A NUT server says CAL of any test."""
 
 
 class Story:
@@ -113,7 +117,7 @@ class Story:
         if "test.battery.start.quick" not in offered:
             return
         self.command("test.battery.start.quick")
-        until(lambda: "TEST" in self.status(), "the test")
+        until(lambda: self.status() & TESTING, "the test")
         self.simulator.control("advance 30")
         self.becomes("OL")
         assert self.truth()["test_result"] == "passed"
@@ -121,7 +125,7 @@ class Story:
         self.command("test.battery.start.quick")
         self.simulator.control("advance 30")
         until(lambda: self.truth()["test_result"] == "failed", "the test fails")
-        until(lambda: "TEST" not in self.status(), "it is over")
+        until(lambda: not self.status() & TESTING, "it is over")
         self.simulator.control("battery good")
 
     def shutdown(self, offered: set[str]) -> None:
@@ -138,6 +142,26 @@ class Story:
         self.simulator.control("mains on")
         self.simulator.control("advance 60")
         until(lambda: self.output() > 200, "the load is on again")
+
+
+PORTS = {"rfc1628": "snmp:127.0.0.1:{}", "nut": "nut:sim@127.0.0.1:{}"}
+
+
+@pytest.mark.parametrize("kind", NETWORK_DESIGNS)
+def test_a_whole_story_of_a_ups_behind_the_network(kind: str) -> None:
+    with Simulator(kind, tcp=0) as simulator:
+        simulator.control("wander off")
+        card = Card(UPS=PORTS[kind].format(simulator.tcp_port), UPS_PROTOCOL=kind)
+        for key, value in (("ups.poll.interval", "0.5"), ("ups.nut.user", "one"), ("ups.nut.password", "two")):
+            assert card.python("settings", "set", key, value).returncode == 0
+        with card:
+            story = Story(simulator, card, card.token())
+            story.becomes("OL")
+            offered = {command.name for command in protocol_named(kind).commands}
+            story.outage()
+            story.troubles()
+            story.tests(offered)
+            story.shutdown(offered)
 
 
 @pytest.mark.parametrize("kind", DESIGNS)

@@ -27,7 +27,7 @@ def test_a_mains_failure_is_told_by_sms(tmp_path: Path) -> None:
         until(lambda: far.sent, "the message is sent")
         read = SMSSubmit.decode(StringIO(far.sent[0]))
         assert read["recipient"]["number"] == ANN.removeprefix("+")
-        assert read["user_data"]["data"].startswith("[UPS-A] Mains failed, UPS on battery since ")
+        assert read["user_data"]["data"].startswith("[UPS-A] On battery since ")
         far.unplug()
         until(
             lambda: card.values().get("istars.sms.trouble") == "The port does not exist", "the card says what is wrong"

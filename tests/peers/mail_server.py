@@ -73,6 +73,8 @@ class Postmaster:
 class MailServer(Controller):
     """The server on a port of the loopback that the system chooses. Use as a context manager."""
 
+    protocol = SMTP
+
     def __init__(
         self, postmaster: Postmaster, tls: tuple[Path, Path] | None = None, *, at_once: bool = False, port: int = 0
     ) -> None:
@@ -91,7 +93,7 @@ class MailServer(Controller):
         )
 
     def factory(self) -> SMTP:
-        return SMTP(
+        return self.protocol(
             self.handler,
             hostname="localhost",
             tls_context=self._starttls,

@@ -105,7 +105,7 @@ def test_an_event_becomes_a_short_message(card: Notifying, far: GsmModem) -> Non
         until(lambda: texts(far), "the message is sent")
         card.happen("BATTERY_LOW", alarm="alarm-2")
         until(lambda: len(texts(far)) == 3, "both are told of what is critical")
-        assert texts(far)[0].startswith("[UPS-A] Mains failed, UPS on battery since ")
+        assert texts(far)[0].startswith("[UPS-A] On battery since ")
         assert card.test_message("sms", ANN) == "done: taken by the network, reference 4"
         far.refusals.append(28)
         assert card.test_message("sms", ANN) == "failed: the number is not known (+CMS ERROR: 28)"

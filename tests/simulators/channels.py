@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import stat
+import termios
 import tty
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from .line import Line
 
 READ_SIZE: Final = 4096
+SPEEDS: Final = (1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200)
 
 
 class SimulatorError(Exception):
@@ -47,6 +49,12 @@ class PtyChannel:
     def fileno(self) -> int:
         """Descriptor to wait on."""
         return self._master
+
+    @property
+    def client_baud(self) -> int:
+        """Speed to which the program at the other end has set its side."""
+        speed = termios.tcgetattr(self._slave)[5]
+        return next((baud for baud in SPEEDS if getattr(termios, f"B{baud}") == speed), 0)
 
     def receive(self) -> bytes | None:
         """Read what came in; None when the channel is gone."""
@@ -132,6 +140,18 @@ def listen_tcp(port: int) -> socket.socket:
     listener.listen()
     listener.setblocking(False)
     return listener
+
+
+def bind_udp(port: int) -> socket.socket:
+    """Take datagrams on 127.0.0.1; port 0 takes a free one."""
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        receiver.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        receiver.close()
+        raise SimulatorError(f"cannot take datagrams on 127.0.0.1:{port}: {error}") from error
+    receiver.setblocking(False)
+    return receiver
 
 
 def listen_unix(path: Path) -> socket.socket:

@@ -26,6 +26,9 @@ P_MODES: Final = {
     "standby": "S", "bypass": "Y", "line": "L", "battery": "B", "test": "T", "fault": "F", "shutdown": "S",
 }  # fmt: skip
 P_SHUTDOWN: Final = re.compile(r"S(\.[2-9]|[0-9]{2})(?:R([0-9]{4}))?")
+P_FLAG: Final = re.compile(r"P([ED])([A-Z])")
+P_LIMIT: Final = re.compile(r"(HEH|HEL|PHV|PLV)([0-9]{3})")
+P_PACKS: Final = re.compile(r"BATGN([0-9]{2})")
 P_TEST: Final = re.compile(r"T(\.[2-9]|[0-9]{2})")
 
 
@@ -181,9 +184,15 @@ class VoltronicP(Dialect):
     def __init__(self, ups: Ups) -> None:
         super().__init__(ups)
         self.outlets = {1: True, 2: True}
+        nominal = ups.design.nominal_v
+        self.on, self.off = set("pashcbr"), set("degofvxl")
+        self.limits = {"HEH": nominal + 12, "HEL": nominal - 12, "PHV": 1.15 * nominal, "PLV": 0.74 * nominal}
+        self.packs = 1
         if ups.design.phases == 1:
             for question in [name for name in self._queries if name.startswith("Q3")]:
                 del self._queries[question]
+        for asked in ("QFLAG", "QHE", "QBYV"):
+            self._queries[asked] = partial(self._say, Query(asked.encode(), re.compile(b"")))
         self._commands = {
             "T": lambda: ups.start_test("quick"),
             "TL": lambda: ups.start_test("deep"),
@@ -201,12 +210,29 @@ class VoltronicP(Dialect):
     def _obey(self, text: str) -> bool | None:
         if text in self._commands:
             return self._commands[text]() is not False
+        if flag := P_FLAG.fullmatch(text):
+            return self._turn(flag[2].lower(), flag[1] == "E")
+        if limit := P_LIMIT.fullmatch(text):
+            self.limits[limit[1]] = float(limit[2])
+            return True
+        if packs := P_PACKS.fullmatch(text):
+            self.packs = int(packs[1])
+            return True
         if test := P_TEST.fullmatch(text):
             return self.ups.start_test("timed", 60.0 * float(test[1]))
         if off := P_SHUTDOWN.fullmatch(text):
             return_s = {None: 0.0, "0000": None}.get(off[2], 60.0 * float(off[2] or 0))
             return self.ups.shut_down(60.0 * float(off[1]), return_s)
         return None
+
+    def _turn(self, letter: str, on: bool) -> bool:
+        """A flag on or off; False for one that this unit does not have."""
+        if letter not in self.on | self.off:
+            return False
+        gains, loses = (self.on, self.off) if on else (self.off, self.on)
+        gains.add(letter)
+        loses.discard(letter)
+        return True
 
     def _beep(self, on: bool) -> bool:
         self.ups.beeper = on
@@ -217,7 +243,13 @@ class VoltronicP(Dialect):
         return True
 
     def _say(self, question: Query) -> bytes:
-        return {"QPI": b"(PI09\r" if self.ups.design.phases == 3 else b"(PI01\r"}[question.send.decode()]
+        flags = f"(E{''.join(sorted(self.on))}D{''.join(sorted(self.off))}\r"
+        return {
+            "QPI": b"(PI09\r" if self.ups.design.phases == 3 else b"(PI01\r",
+            "QFLAG": flags.encode(),
+            "QHE": f"({self.limits['HEH']:03.0f} {self.limits['HEL']:03.0f}\r".encode(),
+            "QBYV": f"({self.limits['PHV']:03.0f} {self.limits['PLV']:03.0f}\r".encode(),
+        }[question.send.decode()]
 
     def states(self) -> dict[str, float | str]:
         """QGS bits, mode, warnings and outlets."""
@@ -233,5 +265,6 @@ class VoltronicP(Dialect):
                 ups.test is not None, ups.pending is not None, not ups.beeper, ups.test_result == "failed",
                 ups.test_result == "passed",
             ),
+            "battery.packs": self.packs,
             **{f".outlet.{group}": _bits(on) for group, on in self.outlets.items()},
         }  # fmt: skip

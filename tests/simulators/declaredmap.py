@@ -27,6 +27,9 @@ class DeclaredMap:
     def __init__(self, ups: Ups, name: str) -> None:
         self.ups = ups
         self.protocol = protocol_named(name)
+        self.variables = {
+            each.item.at.address: 0 for each in self.protocol.variables if isinstance(each.item.at, Registers)
+        }
         self._actions = {
             "test.battery.start.quick": lambda: ups.start_test("quick"),
             "test.battery.start.deep": lambda: ups.start_test("deep"),
@@ -49,6 +52,10 @@ class DeclaredMap:
             if command.order({}).payload == write_pdu(6, address, value):
                 self._actions[command.name]()
                 return
+        for variable in self.protocol.variables:
+            if isinstance(variable.item.at, Registers) and variable.item.at.address == address:
+                self.variables[address] = value
+                return
         raise Refusal(ILLEGAL_ADDRESS)
 
     def _words(self, function: int) -> dict[int, int]:
@@ -59,6 +66,8 @@ class DeclaredMap:
                     register = item.at.address + offset
                     # Several items may be parts of one register.
                     words[register] = words.get(register, 0) | word
+        if function == 3:
+            words |= self.variables
         for code, (register, bit) in ALARM_BITS.get(self.protocol.name, {}).items():
             if self._present(code):
                 words[register] = words.get(register, 0) | 1 << bit

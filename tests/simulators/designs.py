@@ -103,6 +103,8 @@ DIALECT_KINDS: Final = tuple(DESIGNS)[4:]
 for _kind in ("huawei-ups2000", "kstar"):
     DESIGNS[_kind] = replace(DESIGNS["east"], kind=_kind)
 MAP_KINDS: Final = ("huawei-ups2000", "kstar")
+# Reached through the network only: another network card (SNMP), and a server of Network UPS Tools.
+NETWORK_DESIGNS: Final = {kind: replace(DESIGNS["megatec"], kind=kind) for kind in ("rfc1628", "nut")}
 MEGATEC_KINDS: Final = ("megatec", "megatec-interactive")
 # Kinds that exist with three phases only.
 THREE_PHASE_KINDS: Final = ("q6", "q2", "megatec-3ph")
@@ -111,6 +113,8 @@ MODBUS_KINDS: Final = ("east", "invt")
 
 def design_of(kind: str, phases: int = 1) -> UpsDesign:
     """Return the data sheet of `kind`; raises ValueError for an unknown kind or a number of phases it does not exist in."""
+    if kind in NETWORK_DESIGNS and phases == 1:
+        return NETWORK_DESIGNS[kind]
     if kind not in DESIGNS:
         raise ValueError(f"unknown kind of UPS '{kind}'; known: {', '.join(DESIGNS)}")
     if kind in THREE_PHASE_KINDS:

@@ -57,6 +57,10 @@ class GsmModem:
         self.hold = False
         self.refusals: deque[int] = deque()
         """Errors (+CMS) that the next messages meet; 0 takes one, a negative number is an error of the modem (+CME)."""
+        self.reporting = False
+        """Whether reports of delivery are passed on (AT+CNMI=...,1,...)."""
+        self.reports = True
+        """Whether this modem can do that."""
         self.sent: list[str] = []
         self.waiting: dict[int, str] = {}
         self.asked: list[str] = []
@@ -115,6 +119,10 @@ class GsmModem:
         """A message comes in as it stands."""
         self.waiting[max(self.waiting, default=0) + 1] = pdu
 
+    def report(self, reference: int, status: int) -> None:
+        """The network says what became of the message with this reference (its place in `sent`, counted from 1)."""
+        self._do(f"report {reference} {status}")
+
     def wait_held(self, patience_s: float = 30.0) -> None:
         """Wait until the answer to a message is held back."""
         with self._changed:
@@ -153,6 +161,8 @@ class GsmModem:
         elif job == "replug":
             self.restart()
             self._channel = PtyChannel(self.link, None)  # type: ignore[arg-type]
+        elif job.startswith("report "):
+            self._report(*map(int, job.split()[1:]))
         elif job == "release":
             self._send(self._held)
             self.hold, self._held = False, b""
@@ -183,6 +193,16 @@ class GsmModem:
     def _say(self, *lines: str) -> None:
         self._send("".join(f"\r\n{line}\r\n" for line in lines if line).encode("ascii"))
 
+    def _report(self, reference: int, status: int) -> None:
+        octets = bytes.fromhex(self.sent[reference - 1])
+        submit = octets[1 + octets[0] :]
+        if not self.reporting or not submit[0] & 0x20:
+            return
+        address = submit[2 : 4 + (submit[2] + 1) // 2]
+        stamp = swapped("26112114290000")
+        pdu = f"0006{reference:02X}{address.hex().upper()}{stamp}{stamp}{status:02X}"
+        self._say(f"+CDS: {len(pdu) // 2 - 1}\r\n{pdu}")
+
     # ---- commands
 
     def _command(self, line: str) -> None:
@@ -197,6 +217,9 @@ class GsmModem:
             return [OK]
         if word in FIXED:
             return [FIXED[word], OK]
+        if word.startswith("+CNMI=") and word.split(",")[3:4] == ["1"]:
+            self.reporting = self.reports
+            return [OK if self.reports else "+CMS ERROR: 303"]
         if word.startswith(TAKEN):
             return [OK]
         if word == "+CPIN?":

@@ -21,14 +21,25 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Final, Self
 
-from .channels import PtyChannel, SimulatorError, SocketChannel, listen_tcp, listen_unix, receive_some, send_some
+from .channels import (
+    READ_SIZE,
+    PtyChannel,
+    SimulatorError,
+    SocketChannel,
+    bind_udp,
+    listen_tcp,
+    listen_unix,
+    receive_some,
+    send_some,
+)
 from .declared import Dialect, VoltronicP
 from .declaredmap import DeclaredMap
-from .designs import DIALECT_KINDS, MAP_KINDS, MEGATEC_KINDS, design_of
+from .designs import DIALECT_KINDS, MAP_KINDS, MEGATEC_KINDS, NETWORK_DESIGNS, design_of
 from .device import Device
 from .line import Line, Setting
 from .megatec import Megatec
 from .modbus import ModbusSlave
+from .network import NutServer, OtherCard
 from .physics import Ups
 from .registers import EastRegisters, InvtRegisters
 from .steering import Steering
@@ -42,6 +53,8 @@ Channel = PtyChannel | SocketChannel
 
 def device_for(ups: Ups, address: int = 1) -> Device:
     """Return the protocol side that belongs to the kind of `ups`."""
+    if ups.design.kind in NETWORK_DESIGNS:
+        return OtherCard(ups) if ups.design.kind == "rfc1628" else NutServer(ups)
     if ups.design.kind in DIALECT_KINDS:
         return VoltronicP(ups) if ups.design.kind == "voltronic" else Dialect(ups)
     if ups.design.kind in MEGATEC_KINDS:
@@ -55,9 +68,10 @@ def device_for(ups: Ups, address: int = 1) -> Device:
 class Simulator:
     """A UPS of `kind` (designs.DESIGNS) with its wire; it runs once.
 
-    link: path of the pty, tcp: port on 127.0.0.1 (0: any, see `tcp_port`), control: path of the steering socket; each may
-    be None. baud: None for the protocol's own speed, 0 for no waiting; parity: N, E or O. A client whose port is set up
-    otherwise says so by `client`: a pty cannot tell. speed: simulated seconds per second.
+    link: path of the pty, tcp: port on 127.0.0.1 (0: any, see `tcp_port`; UDP for SNMP), control: path of the steering
+    socket; each may be None. baud: None for the protocol's own speed, 0 for no waiting; parity: N, E or O. A client
+    whose port is set up otherwise says so by `client`: a pty cannot tell its parity, and its speed is looked at only if `strict`. speed: simulated
+    seconds per second.
     Raises ValueError for an unknown kind, SimulatorError from `start` and `run` when a path or port cannot be had.
     """
 
@@ -75,6 +89,7 @@ class Simulator:
         phases: int = 1,
         address: int = 1,
         seed: int = 1,
+        strict: bool = False,
     ) -> None:
         self.ups = Ups(design_of(kind, phases), seed)
         self.device = device_for(self.ups, address)
@@ -89,6 +104,7 @@ class Simulator:
         self._parity = parity
         self.client: Setting | None = None
         self._paced = paced
+        self._strict = strict
         self._channels: set[Channel] = set()
         self._tcp_listener: socket.socket | None = None
         self._control_listener: socket.socket | None = None
@@ -155,7 +171,11 @@ class Simulator:
         try:
             if self.link is not None:
                 self._add(PtyChannel(self.link, self._new_line()))
-            if self.tcp_port is not None:
+            if self.tcp_port is not None and isinstance(self.device, OtherCard):
+                self._tcp_listener = bind_udp(self.tcp_port)
+                self.tcp_port = self._tcp_listener.getsockname()[1]
+                self._selector.register(self._tcp_listener, selectors.EVENT_READ, self._answer_datagram)
+            elif self.tcp_port is not None:
                 self._tcp_listener = listen_tcp(self.tcp_port)
                 self.tcp_port = self._tcp_listener.getsockname()[1]
                 self._selector.register(self._tcp_listener, selectors.EVENT_READ, self._accept_tcp)
@@ -239,7 +259,16 @@ class Simulator:
     # ---- the wire
 
     def _new_line(self) -> Line:
-        return Line(self.device, self.wire, self._baud, self._paced, self._advance, self._parity, lambda: self.client)
+        return Line(
+            self.device, self.wire, self._baud, self._paced, self._advance, self._parity, self._setting_of_client
+        )
+
+    def _setting_of_client(self) -> Setting | None:
+        """How the other end is set up, as far as it is known."""
+        if self.client is not None or not self._strict:
+            return self.client
+        speeds = [channel.client_baud for channel in self._channels if isinstance(channel, PtyChannel)]
+        return Setting(speeds[0], self._parity) if speeds else None
 
     def _add(self, channel: Channel) -> None:
         self._channels.add(channel)
@@ -266,6 +295,17 @@ class Simulator:
         if self._tcp_listener is not None:
             connection, _ = self._tcp_listener.accept()
             self._add(SocketChannel(connection, self._new_line()))
+
+    def _answer_datagram(self) -> None:
+        if self._tcp_listener is None:
+            return
+        with contextlib.suppress(BlockingIOError):
+            request, sender = self._tcp_listener.recvfrom(READ_SIZE)
+            if self.wire.mute:
+                return
+            self._advance()
+            if answer := self.device.respond(request):
+                self._tcp_listener.sendto(answer, sender)
 
     # ---- steering socket
 

@@ -36,6 +36,12 @@ class UpsMib:
         self.ups = ups
         self.lock = threading.Lock()
         self.auto_restart = 1
+        self.name = "sim"
+        design = ups.design
+        self.configured = {
+            "9.1.0": round(design.nominal_v), "9.2.0": round(10 * design.nominal_hz), "9.3.0": round(design.nominal_v),
+            "9.4.0": round(10 * design.nominal_hz), "9.7.0": 2, "9.9.0": 176, "9.10.0": 276,
+        }  # fmt: skip
 
     def rows(self) -> dict[str, Row]:
         """Object identifier to type and value."""
@@ -45,7 +51,13 @@ class UpsMib:
 
     def _identity(self) -> dict[str, Row]:
         design = self.ups.design
-        names = {"1.1.0": design.maker, "1.2.0": design.model, "1.3.0": design.firmware, "1.4.0": "sim", "1.5.0": "ups"}
+        names = {
+            "1.1.0": design.maker,
+            "1.2.0": design.model,
+            "1.3.0": design.firmware,
+            "1.4.0": "sim",
+            "1.5.0": self.name,
+        }
         return {place: ("string", text) for place, text in names.items()}
 
     def _battery(self) -> dict[str, Row]:
@@ -98,8 +110,7 @@ class UpsMib:
         pending = -1 if ups.pending is None else max(round(ups.pending.at - ups.time_s), 0)
         values = {
             "7.3.0": RESULTS[ups.test_result], "8.1.0": 1, "8.2.0": pending, "8.3.0": -1, "8.4.0": -1,
-            "8.5.0": self.auto_restart, "9.1.0": round(design.nominal_v), "9.2.0": round(10 * design.nominal_hz),
-            "9.3.0": round(design.nominal_v), "9.4.0": round(10 * design.nominal_hz), "9.5.0": round(design.rated_va),
+            "8.5.0": self.auto_restart, **self.configured, "9.5.0": round(design.rated_va),
             "9.6.0": round(design.rated_w), "9.8.0": 2 if ups.beeper else 1,
         }  # fmt: skip
         return _numbers(values) | {"7.1.0": ("objectid", f"{MIB}.7.7.1")}
@@ -114,6 +125,8 @@ class UpsMib:
             "8.3.0": ups.cancel,
             "8.5.0": lambda: setattr(self, "auto_restart", int(value)),
             "9.8.0": lambda: setattr(ups, "beeper", value == "2"),
+            "1.5.0": lambda: setattr(self, "name", value),
+            **{each: lambda: self.configured.update({place: int(value)}) for each in self.configured},
         }
         if place not in actions:
             return False

@@ -121,6 +121,8 @@ def _try(prober: Prober, state: Detection, address: int, everything: bool) -> It
     if prober.hears_text() or everything:
         yield state
         name = matching_text(prober.answers)
+        if prober.belated:
+            name = matching_text(prober.answers)
     state.done += 1
     yield state
     if name is None and prober.hears_modbus(address):
@@ -140,6 +142,8 @@ class Prober:
         self._state, self._wait_s = state, wait_s
         self._byte_s = (10 + (line.parity != "N")) / line.baud
         self._text: dict[bytes, bytes] = {}
+        self._silent: dict[bytes, Query] = {}
+        self.belated = False
         transport.open()
 
     def close(self) -> None:
@@ -157,8 +161,26 @@ class Prober:
         """Whether `query` is answered in its shape; each question is sent once."""
         if query.send not in self._text:
             # An echo or a refusal ends the wait as well as an answer.
-            self._text[query.send] = self._exchange(query.send + b"\r", lambda data: b"\r" in data)
+            came = self._exchange(query.send + b"\r", lambda data: any(not self._late(line) for line in _ended(data)))
+            own = [line for line in _ended(came) if not self._late(line)]
+            for line in _ended(came):
+                self._settle(line)
+            self._text[query.send] = b"".join(line + b"\r" for line in own)
+            if not own:
+                self._silent[query.send] = query
         return bool(self._lines(self._text[query.send], query))
+
+    def _late(self, line: bytes) -> bool:
+        """Whether `line` belongs to an earlier question, whose answer did not come in time: its echo, or what it asks for."""
+        return any(line == send or query.answer.fullmatch(line) for send, query in self._silent.items())
+
+    def _settle(self, line: bytes) -> None:
+        """Put a late answer where it belongs."""
+        for send, query in list(self._silent.items()):
+            if line == send or query.answer.fullmatch(line):
+                self._text[send] = line + b"\r"
+                del self._silent[send]
+                self.belated = True
 
     @staticmethod
     def _lines(data: bytes, query: Query) -> list[bytes]:
@@ -186,10 +208,17 @@ class Prober:
             if not chunk:
                 break
             came += chunk
-            until = time.monotonic() + PAUSE_S + 3 * self._byte_s
+            # A late answer to an earlier question says nothing about when that to this one comes.
+            if not (came.endswith(b"\r") and all(self._late(line) for line in _ended(came))):
+                until = time.monotonic() + PAUSE_S + 3 * self._byte_s
         if came:
             self._state.answers.append(Exchange(self.line.baud, self.line.parity, request, came))
         return came
+
+
+def _ended(data: bytes) -> list[bytes]:
+    """The whole lines in `data`, without their ends."""
+    return data.split(b"\r")[:-1]
 
 
 def _is_text(came: bytes) -> bool:

@@ -10,14 +10,26 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from istars.drivers.item import Command, Family, Fields, Item, Line, Options, Order, Protocol, When
-from istars.drivers.link import Harvest, Link
+from istars.drivers.item import (
+    Command,
+    Family,
+    Fields,
+    Item,
+    Line,
+    Options,
+    Order,
+    Protocol,
+    Settable,
+    When,
+    Writable,
+)
+from istars.drivers.link import Harvest, Link, Telling
 from istars.drivers.modbuslink import ModbusLink
 from istars.drivers.textlink import TextLink
 from istars.drivers.transport import NetworkTransport, Transport, transport_for
 from istars.drivers.ups import protocol_named, protocol_names
 from istars.errors import BadAnswer, CommandRefused, LinkError, PortError
-from istars.model import commands
+from istars.model import commands, variables
 from istars.model.readings import READINGS, Value
 from istars.platform import clock
 
@@ -62,6 +74,8 @@ class Driver:
         self._commands = {command.name: command for command in protocol.commands}
         self._implausible: set[str] = set()
         self._answering = True
+        self.counts_s = 0
+        """Seconds that the device counts down since the last command, where that command makes it count."""
         self._forget()
 
     def _forget(self) -> None:
@@ -174,14 +188,73 @@ class Driver:
         return kept
 
     def commands(self) -> tuple[str, ...]:
-        """Names of the commands that this protocol has."""
-        return tuple(self._commands)
+        """Names of the commands that this device has: without those whose items it said it does not have."""
+        return tuple(name for name, command in self._commands.items() if command.needs not in self._link.absent)
+
+    def offers(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """The commands of this device with the limits that its protocol has for their arguments. Raises LinkError."""
+        names = self.commands()
+        if isinstance(self._link, Telling):
+            said = self._link.offered()
+            names = tuple(name for name in names if name in said)
+        return {
+            name: {each: (limit.low, limit.high) for each, limit in self._commands[name].limits.items()}
+            for name in names
+        }
+
+    def writable(self) -> tuple[Writable, ...]:
+        """The variables of this device that can be written, asked for now. Raises LinkError."""
+        self.open()
+        if isinstance(self._link, Telling):
+            return self._link.writable()
+        harvest = self._link.read([each.item for each in self.protocol.variables], tries=2)
+        if not harvest.raw and harvest.failure is not None and not harvest.complete:
+            raise harvest.failure
+        return tuple(self._described(each, harvest) for each in self.protocol.variables if self._has(each, harvest))
+
+    @staticmethod
+    def _has(each: Settable, harvest: Harvest) -> bool:
+        return each.item.name in harvest.raw and each.item.decode(harvest.raw[each.item.name]) is not None
+
+    def _described(self, each: Settable, harvest: Harvest) -> Writable:
+        low, high = each.limits(self._kept) or (None, None)
+        return Writable(each.name, each.item.decode(harvest.raw[each.item.name]), low, high, each.choices)
+
+    def write(self, name: str, text: object) -> str:
+        """Write a variable and tell what the device shows of it then.
+
+        Raises CommandRefused naming the reason, or LinkError when the device does not answer.
+        """
+        there = next((each for each in self.writable() if each.name == name), None)
+        if there is None:
+            raise CommandRefused(f"{name}: the UPS has no such variable that can be written")
+        declared = variables.variable(name)
+        value = declared.parse(text, there.low, there.high)
+        if there.choices and str(value) not in there.choices:
+            raise CommandRefused(f"{name} must be one of {', '.join(there.choices)} for this UPS, not {value!r}")
+        self._link.give(self._writing(name, value))
+        now = next((each.value for each in self.writable() if each.name == name), None)
+        if now is None:
+            return f"{declared.label}: sent, but the UPS does not say what it is now."
+        if not _same(now, value):
+            return f"{declared.label}: sent, but the UPS shows {now}."
+        return (
+            f"{declared.label} is {declared.choices.get(str(now), now)} {declared.unit}".rstrip()
+            + ", as the UPS shows."
+        )
+
+    def _writing(self, name: str, value: Value) -> bytes:
+        if self.protocol.family is Family.NUT:
+            quoted = str(value).replace("\\", "\\\\").replace('"', '\\"')
+            return f'SET VAR {{ups}} {name} "{quoted}"'.encode()
+        return next(each.write(value) for each in self.protocol.variables if each.name == name)
 
     def execute(self, name: str, arguments: Mapping[str, object]) -> str:
         """Carry out a command and tell what happened.
 
         Raises CommandRefused naming the reason, or LinkError when the device does not answer.
         """
+        self.counts_s = 0
         if name not in self._commands:
             raise CommandRefused(f"{self.protocol.title} has no command {name}")
         command = self._commands[name]
@@ -195,6 +268,7 @@ class Driver:
             if there:
                 return f"Nothing to do: {command.shows} already."
         self._link.give(order.payload)
+        self.counts_s = order.counts_s
         return self._effect(command, order, before)
 
     def _checked(self, command: Command, arguments: Mapping[str, object]) -> dict[str, int]:
@@ -229,6 +303,14 @@ class Driver:
             time.sleep(LOOK_AGAIN_S)
 
 
+def _same(now: Value, wanted: Value) -> bool:
+    """Whether a device shows what was written; some show 20 as 20.0."""
+    try:
+        return abs(float(now) - float(wanted)) < 1e-6
+    except ValueError:
+        return str(now) == str(wanted)
+
+
 def _link(protocol: Protocol, transport: Transport, options: Options) -> Link:
     """The link of the protocol's family."""
     line = line_for(protocol, options)
@@ -236,7 +318,7 @@ def _link(protocol: Protocol, transport: Transport, options: Options) -> Link:
         return ModbusLink(transport, line, protocol.timing, protocol.blocks, options.address)
     if isinstance(transport, NetworkTransport):
         return transport.link(protocol.timing, options)
-    return TextLink(transport, line, protocol.timing, protocol.items)
+    return TextLink(transport, line, protocol.timing, (*protocol.items, *(each.item for each in protocol.variables)))
 
 
 def transport_of(protocol: Protocol, device: str, options: Options) -> Transport:

@@ -140,11 +140,12 @@ class Limit:
 @dataclass(frozen=True, slots=True)
 class Order:
     """A command ready to be sent: its bytes (text without terminator, or a Modbus request without address and checksum) and
-    what they make the device do, in words.
+    what they make the device do, in words. `counts_s`: seconds that the device counts down before the load loses power.
     """
 
     payload: bytes
     says: str
+    counts_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class Command:
 
     `order` turns checked arguments into bytes. `shown(before, now)` tells whether the device's status shows the effect, which
     is `shows` in words. A command with `already` toggles: it is sent only where that is not true of the status, and it is
-    refused where the status does not tell (None).
+    refused where the status does not tell (None). A device that does not have the item `needs` does not have the command.
     """
 
     name: str
@@ -162,6 +163,38 @@ class Command:
     shown: Callable[[Fields, Fields], bool] | None = None
     shows: str = ""
     already: Callable[[Fields], bool | None] | None = None
+    needs: str = ""
+
+
+def no_limits(_fields: Fields) -> tuple[float, float] | None:
+    """Whatever the device takes."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Settable:
+    """A variable of a device that can be written (`model/variables.py`): the item that carries it, and the bytes that set it.
+
+    It is read when somebody looks, not polled. `limits` are those of this device, by what it says of itself (its ratings);
+    `choices` are those of the model that this protocol can say, all where empty.
+    """
+
+    name: str
+    item: Item
+    write: Callable[[Value], bytes]
+    limits: Callable[[Fields], tuple[float, float] | None] = no_limits
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Writable:
+    """A variable that this device has: its value, None where it did not say, and what it takes."""
+
+    name: str
+    value: Value | None
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +255,7 @@ class Protocol:
     items: tuple[Item, ...]
     interpreter: Callable[[Options], Interpreter]
     commands: tuple[Command, ...] = ()
+    variables: tuple[Settable, ...] = ()
     timing: Timing = field(default_factory=Timing)
     blocks: Blocks = field(default_factory=Blocks)
     samples: tuple[Sample, ...] = ()

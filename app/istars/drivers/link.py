@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from istars.drivers.item import Item
+from istars.drivers.item import Item, Writable
 from istars.errors import BadAnswer, LinkError
 
 SEEN_LIMIT = 256
@@ -72,6 +72,17 @@ class Link(Protocol):
 
         Raises CommandRefused when the device refuses it, LinkError when its answer is missing or damaged.
         """
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A link to something that tells itself which commands and variables its UPS has."""
+
+    def offered(self) -> Collection[str]:
+        """Names of commands. Raises LinkError."""
+
+    def writable(self) -> tuple[Writable, ...]:
+        """Variables that can be written, with what they take. Raises LinkError."""
 
 
 def shown(data: bytes) -> str:

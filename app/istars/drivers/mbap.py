@@ -54,6 +54,10 @@ class ModbusTcpTransport:
         """See Transport."""
         return self._tcp.is_open
 
+    def fileno(self) -> int:
+        """See TcpTransport."""
+        return self._tcp.fileno()
+
     def open(self) -> None:
         """See TcpTransport."""
         self._tcp.open()

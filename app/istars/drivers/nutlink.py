@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Sequence
 
-from istars.drivers.item import Item, Options, Timing, Variable
+from istars.drivers.item import Item, Options, Timing, Variable, Writable
 from istars.drivers.link import SEEN_LIMIT, Answer, Harvest, shown
 from istars.drivers.transport import TcpTransport
 from istars.errors import BadAnswer, CommandRefused, LinkError, NoAnswer, PortError
@@ -18,6 +19,7 @@ UPS = b"{ups}"
 """Stands for the name of the UPS in a command."""
 
 WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"|(\S+)')
+MOST_VARIABLES = 60
 SILENT = (b"DATA-STALE", b"DRIVER-NOT-CONNECTED")
 COMMAND_S = 5.0
 
@@ -77,6 +79,41 @@ class NutLink:
         for order in payload.replace(UPS, self._ups).split(b"\n"):
             self._order(order)
         return Answer.ACCEPTED
+
+    def offered(self) -> tuple[str, ...]:
+        """Commands that the server has for this UPS."""
+        lines = self._ask(b"LIST CMD " + self._ups, b"END LIST CMD " + self._ups)
+        found = (words(line) for line in lines)
+        return tuple(
+            parts[2].decode("ascii", "replace") for parts in found if parts[:1] == [b"CMD"] and len(parts) == 3
+        )
+
+    def writable(self) -> tuple[Writable, ...]:
+        """Variables that the server lets be written, with what it says of each."""
+        lines = self._ask(b"LIST RW " + self._ups, b"END LIST RW " + self._ups)
+        found = [parts for line in lines if (parts := words(line))[:1] == [b"RW"] and len(parts) == 4]
+        return tuple(self._described(parts[2], parts[3]) for parts in found[:MOST_VARIABLES])
+
+    def _described(self, name: bytes, value: bytes) -> Writable:
+        choices = self._list(b"ENUM", name)
+        ends = [parts[3:] for parts in self._list_of(b"RANGE", name) if len(parts) == 5]
+        low = high = None
+        if ends:
+            with contextlib.suppress(ValueError):
+                low, high = float(ends[0][0]), float(ends[0][1])
+        return Writable(name.decode("ascii", "replace"), value.decode("utf-8", "replace"), low, high, choices)
+
+    def _list(self, kind: bytes, name: bytes) -> tuple[str, ...]:
+        return tuple(parts[3].decode("utf-8", "replace") for parts in self._list_of(kind, name) if len(parts) == 4)
+
+    def _list_of(self, kind: bytes, name: bytes) -> list[list[bytes]]:
+        """Lines of ENUM or RANGE; none where the server does not know the question."""
+        tail = b" ".join((kind, self._ups, name))
+        try:
+            lines = self._ask(b"LIST " + tail, b"END LIST " + tail)
+        except Refused:
+            return []
+        return [parts for line in lines if (parts := words(line))[:1] == [kind]]
 
     def _order(self, line: bytes) -> None:
         try:

@@ -124,6 +124,10 @@ class _Descriptor:
         """See Transport."""
         raise NotImplementedError
 
+    def fileno(self) -> int:
+        """The descriptor, for those who wait for several things at once; -1 while closed."""
+        return self._fd
+
     def _use(self, fd: int) -> None:
         self._fd = fd
         self._poll = select.poll()

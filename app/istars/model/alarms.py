@@ -7,7 +7,7 @@ When alarms are raised and cleared stands in `rules/conditions.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -198,6 +198,10 @@ _CARD = (
           "Nobody is told of alarms by mail.", ("Send a test mail and read the server's answer.",), "{reason}"),
     Alarm("SMS_FAIL", W, "Short messages cannot be sent", "Short messages are sent again",
           "Nobody is told of alarms by SMS.", ("Look at the modem, its signal and its SIM card.",), "{reason}"),
+    Alarm("WEBHOOK_FAIL", W, "A webhook is not told", "Webhooks are told again",
+          "A program or chat does not learn of alarms.", ("Send a test and read the answer.",), "{reason}"),
+    Alarm("SYSLOG_FAIL", W, "A syslog server is not told", "Syslog servers are told again",
+          "A server that records events gets none.", ("Send a test and read what it says.",), "{reason}"),
     Alarm("COMM_LOST", C, "No data from the UPS", "Data from the UPS are back",
           "The card cannot see what the UPS does. Nothing on the pages is current.",
           ("Look at the cable between card and UPS.", "Check protocol and port under UPS parameters."), "{reason}", rfc1628=20,
@@ -241,8 +245,16 @@ _EVENTS = (
 )
 # fmt: on
 
-ALARMS: Mapping[str, Alarm] = MappingProxyType({item.code: item for item in (*_POWER, *_PARTS, *_CARD, *_EVENTS)})
+PARTS: Mapping[str, tuple[Alarm, ...]] = MappingProxyType(
+    {"Power": _POWER, "UPS, battery, room": _PARTS, "Card and links": _CARD, "What only happens": _EVENTS}
+)
+"""The catalogue in its parts, by their titles."""
+ALARMS: Mapping[str, Alarm] = MappingProxyType({item.code: item for part in PARTS.values() for item in part})
 """Code to declaration, in the order of the catalogue."""
+
+
+Say = Callable[[str], str]
+"""Says a text in some language."""
 
 
 class _Blank(dict[str, object]):
@@ -260,25 +272,25 @@ def alarm(code: str) -> Alarm:
         raise UnknownName(f"no alarm is called {code!r}") from None
 
 
-def describe(code: str, args: Mapping[str, object]) -> str:
+def describe(code: str, args: Mapping[str, object], say: Say = str) -> str:
     """The alarm in words: `Load above 80 %`. A code of a newer firmware shows as itself."""
     declaration = ALARMS.get(code)
-    return declaration.title.format_map(_Blank(args)) if declaration else code
+    return say(declaration.title).format_map(_Blank(args)) if declaration else code
 
 
-def describe_detail(code: str, args: Mapping[str, object]) -> str:
+def describe_detail(code: str, args: Mapping[str, object], say: Say = str) -> str:
     """What the alarm adds to its title (`112 %`); empty where there is nothing to add."""
     declaration = ALARMS.get(code)
     if declaration is None or not declaration.detail or not args:
         return ""
-    return declaration.detail.format_map(_Blank(args))
+    return say(declaration.detail).format_map(_Blank(args))
 
 
-def describe_event(code: str, kind: str, args: Mapping[str, object]) -> str:
-    """The event in words; `kind` is `raise`, `clear` or `event`."""
+def describe_event(code: str, kind: str, args: Mapping[str, object], say: Say = str) -> str:
+    """The event in words; `kind` is `raise`, `clear` or `event`, `say` translates the texts of the catalogue."""
     declaration = ALARMS.get(code)
     if declaration is not None and kind == "clear" and declaration.cleared:
-        return declaration.cleared.format_map(_Blank(args))
-    shown = describe(code, args)
-    extra = describe_detail(code, args)
+        return say(declaration.cleared).format_map(_Blank(args))
+    shown = describe(code, args, say)
+    extra = describe_detail(code, args, say)
     return f"{shown}: {extra}" if extra else shown

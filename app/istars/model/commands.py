@@ -43,7 +43,8 @@ class Argument:
 class Command:
     """Declaration of one command. `effect` says what happens to the load; `confirm` asks before it is given.
 
-    `target` is the worker that carries it out.
+    `target` is the worker that carries it out. One that is `quiet` is no event, whatever comes of it: it
+    changes nothing, or has a record of its own.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Command:
     confirm: bool = False
     interrupts_load: bool = False
     target: str = "upslink"
+    quiet: bool = False
 
     def check(self, arguments: Mapping[str, object]) -> dict[str, int | str]:
         """Arguments as they are needed, defaults filled in.
@@ -165,6 +167,55 @@ _DECLARED = (
         confirm=True,
     ),
     Command(
+        "istars.variable.set",
+        "Change a setting of the UPS",
+        "Depends on the setting; it stands beside it.",
+        (Argument("name", "Setting"), Argument("value", "Value")),
+    ),
+    Command("istars.variable.read", "Read the settings of the UPS", "Nothing happens to the load.", quiet=True),
+    Command(
+        "istars.serial.borrow",
+        "Borrow a serial port",
+        "Nothing happens to the load. While its port is borrowed the UPS is not watched: no alarm can come.",
+        (
+            Argument("device", "Port"),
+            Argument("baud", "Baud rate", "", 0, 921_600, 0),
+            Argument("parity", "Parity"),
+            Argument("bytesize", "Data bits", "", 0, 8, 0),
+            Argument("stopbits", "Stop bits", "", 0, 2, 0),
+        ),
+        permission=Permission.ADMINISTRATOR,
+    ),
+    Command(
+        "istars.serial.return",
+        "Give the serial port back",
+        "Nothing happens to the load. The UPS is watched again.",
+        permission=Permission.ADMINISTRATOR,
+    ),
+    Command(
+        "istars.serial.ask",
+        "Send a question over the borrowed port",
+        "Nothing happens to the load: what could change the UPS is not sent.",
+        (Argument("bytes", "Bytes, hexadecimal"),),
+        permission=Permission.ADMINISTRATOR,
+        quiet=True,
+    ),
+    Command(
+        "istars.serial.send",
+        "Send over the borrowed port",
+        "Whatever the bytes make the UPS do.",
+        (Argument("bytes", "Bytes, hexadecimal"),),
+        permission=Permission.ADMINISTRATOR,
+        confirm=True,
+    ),
+    Command(
+        "istars.serial.record",
+        "Record serial port debugging data",
+        "Nothing happens to the load.",
+        (Argument("on", "Record", "", 0, 1, 1),),
+        permission=Permission.ADMINISTRATOR,
+    ),
+    Command(
         "istars.wake.now",
         "Wake a computer",
         "Nothing happens to the load.",
@@ -177,13 +228,22 @@ _DECLARED = (
         "Nothing happens to the load.",
         (Argument("endpoint", "Channel"), Argument("address", "Recipient")),
         target="notifier",
+        quiet=True,
+    ),
+    Command(
+        "istars.report.now",
+        "Send a daily report now",
+        "Nothing happens to the load. The report is about the last 24 hours.",
+        (Argument("recipient", "Report recipient", "", 1, 4, 1),),
+        target="notifier",
     ),
     Command(
         "istars.link.detect",
         "Find out what the UPS speaks",
         "Nothing happens to the load. The UPS is only asked; for some seconds its readings are not renewed.",
-        (Argument("device", "Port"),),
+        (Argument("device", "Port"), Argument("apply", "Make what is found the setting", "", 0, 1, 1)),
     ),
+    Command("istars.link.detect.stop", "Stop finding out what the UPS speaks", "Nothing happens to the load."),
     Command(
         "istars.map.keep",
         "Try a register map and keep it",

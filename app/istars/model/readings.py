@@ -6,7 +6,7 @@ Units are theirs too: V, A, Hz, %, °C, VA, W, var, seconds. A name with `{phase
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -189,6 +189,8 @@ _BATTERY = (
     number("istars.battery.blocks", "Battery blocks", "", 0, 0, 10_000),
     volts("istars.battery.float.voltage.cell", "Float voltage per cell", high=5, precision=2),
     volts("istars.battery.boost.voltage.cell", "Boost voltage per cell", high=5, precision=2),
+    text("battery.date", "Battery fitted"),
+    number("istars.battery.age", "Battery age", "years", 1, 0, 200),
     number("istars.battery.maintenance.days", "Battery maintenance cycle", "d", 0, 0, 65535),
     state(
         "istars.battery.state",
@@ -253,13 +255,16 @@ def format_number(value: float, precision: int) -> str:
     return shown[1:] if not shown.strip("-0.") else MINUS + shown[1:]
 
 
-def format_value(name: str, value: Value | None) -> str:
-    """The value of reading `name` as a person reads it, without its unit; an en dash where there is none."""
+def format_value(name: str, value: Value | None, say: Callable[[str], str] = str) -> str:
+    """The value of reading `name` as a person reads it, without its unit; an en dash where there is none.
+
+    `say` translates words.
+    """
     declaration = reading(name)
     if value is None or value == "":
         return NO_VALUE
     if isinstance(value, str):
         if declaration.kind is Kind.TOKENS:
-            return ", ".join(declaration.values.get(token, token) for token in value.split())
-        return declaration.values.get(value, value)
+            return ", ".join(say(declaration.values.get(token, token)) for token in value.split())
+        return say(declaration.values.get(value, value))
     return format_number(float(value), declaration.precision)

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from istars.errors import IStarsError, StoreError
+from istars.notify.recipients import shown
 from istars.settings import Settings
 from istars.store.outbox import Draft, Message, Outbox
 
@@ -74,10 +75,13 @@ class Delivery:
         trouble = ""
         while (message := self._next(endpoint)) is not None:
             failed = self._send_from(endpoint, message)
-            trouble = failed[1].reason if failed else ""
+            trouble = ""
             if failed is None:
                 continue
             stopped_at, problem = failed
+            # Who tries an address that the server does not know has seen its answer: the way itself works.
+            if problem.whole or stopped_at.kind != "test":
+                trouble = problem.reason
             if problem.whole and stopped_at is not message:
                 # It worked until here: servers end a session after some messages. This one begins the next session.
                 self._outbox.release(stopped_at)
@@ -100,7 +104,7 @@ class Delivery:
             raise
         except Exception as defect:
             # Let through, it would end this program now and after each restart, and nobody would be told anything any more.
-            log.exception("%s to %s cannot be sent", message.code, message.recipient)
+            log.exception("%s to %s cannot be sent", message.code, shown(endpoint, message.recipient))
             return message, Undelivered(f"an unknown failure: {type(defect).__name__}", whole=False, final=True)
         return None
 
@@ -116,8 +120,10 @@ class Delivery:
 
     def _not_sent(self, message: Message, problem: Undelivered) -> bool:
         """Plan the next try, or give up; answers whether the endpoint is worth going on with now."""
-        log.warning("%s to %s is not sent: %s", message.code, message.recipient, problem.reason)
-        if message.kind == "test" or problem.final or message.attempts >= MOST_ATTEMPTS:
+        name = shown(message.endpoint, message.recipient)
+        log.warning("%s to %s is not sent: %s", message.code, name, problem.reason)
+        # somebody waits for what comes of it: a test, a report that was asked for
+        if message.kind == "test" or "command" in message.body or problem.final or message.attempts >= MOST_ATTEMPTS:
             self._finish(message, "failed", problem.reason)
             # Another test, or a message that waits: it finds out itself whether the endpoint works.
             return True

@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from istars.errors import StoreError
-from istars.notify import connect, texts
+from istars.notify import connect, daily, texts
 from istars.notify.delivery import Undelivered
 from istars.platform import clock, paths
 from istars.settings import Settings
@@ -158,18 +158,24 @@ def _base64(text: str) -> str:
 
 
 def compose(message: Message, settings: Settings) -> EmailMessage:
-    """The mail: text and HTML, and the events of the last day as a file."""
-    said = texts.words(message, settings)
+    """The mail: text and HTML, and the events of the last day as a file; or the daily report."""
     sender = settings.text("mail.sender") or settings.text("mail.account")
     mail = EmailMessage(policy=policy.SMTP)
     mail["From"] = sender if "@" in sender else f"istars@{_own_name(settings)}"
     mail["To"] = message.recipient
-    mail["Subject"] = said.subject
     mail["Date"] = format_datetime(clock.local(message.at))
     mail["Message-ID"] = f"<{message.message_id}@{_own_name(settings)}>"
     mail["Auto-Submitted"] = "auto-generated"
     if message.severity == "critical":
         mail["Importance"] = "high"
+    if message.kind == daily.KIND:
+        # loaded when the first report is sent: it brings what draws its curves
+        from istars.notify import report_mail
+
+        report_mail.fill(mail, message, settings)
+        return mail
+    said = texts.words(message, settings)
+    mail["Subject"] = said.subject
     mail.set_content(texts.plain(said))
     mail.add_alternative(texts.page(said), subtype="html")
     if message.kind != "test":

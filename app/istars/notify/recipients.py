@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from istars.model.alarms import ALARMS, Severity
+from istars.notify.language import ENGLISH
 from istars.settings import Settings
-from istars.settings.groups import alerts, sms
+from istars.settings.groups import FIELDS, alerts, sms
 from istars.store.archive import Event
 
 POWER = frozenset(
@@ -16,12 +18,22 @@ POWER = frozenset(
 )
 """What RFC 1628 counts among the states of a UPS's power (upsWellKnownAlarms)."""
 
-PRESETS: Mapping[str, Callable[[Event], bool]] = {
-    "all": lambda _event: True,
-    "warnings": lambda event: event.severity in (Severity.WARNING, Severity.CRITICAL),
-    "critical": lambda event: event.severity == Severity.CRITICAL,
-    "power": lambda event: event.code in POWER,
+CHOSEN = "chosen"
+PRESETS: Mapping[str, Callable[[str, str], bool]] = {
+    "none": lambda _code, _severity: False,
+    "all": lambda _code, _severity: True,
+    "warnings": lambda _code, severity: severity in (Severity.WARNING, Severity.CRITICAL),
+    "critical": lambda _code, severity: severity == Severity.CRITICAL,
+    "power": lambda code, _severity: code in POWER,
 }
+"""Whether who chose this is told of an event with this code and severity."""
+ADDRESS = {
+    "mail": "mail.to.{n}.address",
+    "sms": "sms.to.{n}.number",
+    "webhook": "webhook.{n}.url",
+    "syslog": "syslog.{n}.host",
+}
+"""Channel to the options that say where its recipients are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +47,14 @@ class Recipient:
     delay_s: float = 0.0
     repeat_s: float = 0.0
     quiet: tuple[int, int] | None = None
+    language: str = ENGLISH
 
     def wants(self, event: Event) -> bool:
         """Whether this recipient is told of `event`."""
-        if self.events == "chosen":
+        if self.events == CHOSEN:
             return event.code in self.codes
         preset = PRESETS.get(self.events)
-        return preset is not None and preset(event)
+        return preset is not None and preset(event.code, event.severity)
 
     def quiet_left_s(self, moment: datetime) -> float:
         """Seconds from `moment` (of the card's zone) to the end of the quiet hours; 0 outside of them."""
@@ -76,7 +89,30 @@ def _recipient(settings: Settings, endpoint: str, address: str, stem: str) -> Re
         settings.number(f"{stem}.delay"),
         settings.number(f"{stem}.repeat") * 60,
         _minutes(settings.text(f"{stem}.quiet")),
+        settings.text(f"{stem}.language") if f"{stem}.language" in FIELDS else ENGLISH,
     )
+
+
+def codes_of(events: str, chosen: Collection[str] = ()) -> frozenset[str]:
+    """The events of a preset by the severity of the catalogue, or those of the own choice `chosen`."""
+    if events == CHOSEN:
+        return frozenset(chosen)
+    return frozenset(code for code, alarm in ALARMS.items() if PRESETS[events](code, alarm.severity))
+
+
+def shown(endpoint: str, address: str) -> str:
+    """A recipient as logs, records and pages name it: who knows the whole address of a webhook may write to its chat."""
+    if not endpoint.startswith("webhook"):
+        return address
+    host = address.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return f"{host}, {endpoint.replace('.', ' ')}"
+
+
+def saved(settings: Settings, channel: str) -> list[tuple[str, str]]:
+    """Stem of the options and address of each recipient that a channel has, whether or not the channel is in use."""
+    numbered = map(ADDRESS[channel].format_map, ({"n": number} for number in itertools.count(1)))
+    keys = itertools.takewhile(lambda key: key in FIELDS, numbered)
+    return [(key.rpartition(".")[0], settings.text(key)) for key in keys if settings.text(key)]
 
 
 def recipients(settings: Settings) -> list[Recipient]:

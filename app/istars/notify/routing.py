@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from istars.model.alarms import Severity
+from istars.notify.language import ENGLISH
 from istars.notify.recipients import Recipient
 from istars.platform import clock
 from istars.store.archive import Event
 from istars.store.live_alarms import LiveAlarm
 from istars.store.outbox import Draft, Message
 
-SILENT = frozenset({"MAIL_FAIL", "SMS_FAIL"})
+SILENT = frozenset({"MAIL_FAIL", "SMS_FAIL", "WEBHOOK_FAIL", "SYSLOG_FAIL"})
 """Not told by the channel that it is about: the message would only wait there with the others."""
 
 
@@ -35,7 +36,9 @@ def _draft(event: Event, recipient: Recipient, context: Mapping[str, object], wa
         quiet = recipient.quiet_left_s(clock.local(wall + wait))
         if quiet:
             wait, hold = wait + quiet, hold or "quiet"
-    body = {"context": dict(context)} if event.kind == "raise" else {}
+    body: dict[str, object] = {"context": dict(context)} if event.kind == "raise" else {}
+    if recipient.language != ENGLISH:
+        body["language"] = recipient.language
     return Draft(recipient.endpoint, recipient.address, event, wait, hold, body)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from istars.model.alarms import describe
-from istars.model.readings import Value, format_value, reading
+from istars.model.readings import Value, reading
+from istars.notify.language import ENGLISH, language
 from istars.notify.texts import words
 from istars.platform import clock
 from istars.settings import Settings
@@ -41,20 +42,22 @@ def text(message: Message, settings: Settings) -> str:
     return said.translate(_PLAINER)
 
 
-def state(readings: Mapping[str, Value], alarms: Sequence[LiveAlarm], settings: Settings) -> str:
+def state(readings: Mapping[str, Value], alarms: Sequence[LiveAlarm], settings: Settings, code: str = ENGLISH) -> str:
     """The UPS in one line: `[UPS-A] 14:29 On mains, load 42 %, battery charge 100 %, ... No alarms.`
 
-    `readings` are those that are current.
+    `readings` are those that are current, `code` is the language of who asks.
     """
-    parts = (
-        [format_value("ups.status", readings["ups.status"])] if "ups.status" in readings else ["No data from the UPS"]
-    )
+    say = language(code)
+    parts = [
+        say.value("ups.status", readings["ups.status"]) if "ups.status" in readings else say("No data from the UPS")
+    ]
     for name in STATED:
         if name == "battery.runtime" and name in readings:
-            parts.append(f"{int(float(readings[name]) // 60)} min on battery left")
+            parts.append(say.sentence("{minutes} min on battery left", minutes=int(float(readings[name]) // 60)))
         elif name in readings:
-            parts.append(f"{reading(name).label.lower()} {format_value(name, readings[name])} {reading(name).unit}")
-    present = "; ".join(describe(alarm.code, alarm.args) for alarm in alarms)
+            # The label inside a sentence: languages differ in what begins with a capital letter.
+            parts.append(f"{say(reading(name).label.lower())} {say.value(name, readings[name])}")
+    present = "; ".join(describe(alarm.code, say.arguments(alarm.args), say) for alarm in alarms)
     time = clock.local(clock.wall()).strftime("%H:%M")
-    ending = f"Alarms: {present}" if present else "No alarms"
+    ending = say.sentence("Alarms: {alarms}", alarms=present) if present else say("No alarms")
     return " ".join(f"[{settings.text('system.name')}] {time} {', '.join(parts)}. {ending}.".split())

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-from istars.model.alarms import ALARMS, describe_event
-from istars.model.readings import format_value, reading
+from istars.model.alarms import ALARMS, describe, describe_event
+from istars.model.readings import reading
+from istars.notify.language import ENGLISH, Language, language
 from istars.platform import clock
 from istars.settings import Settings
 from istars.store.outbox import Message
@@ -19,23 +20,30 @@ CONTEXT = (
 """Readings that go with a message, as they were when the event was seen."""
 
 
+SHORT = {"ON_BATTERY": "On battery"}
+"""Titles that are too long for a subject that also says since when and how long it lasts."""
+SEVERITIES = {"critical": "Critical", "warning": "Warning", "information": "Information"}
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A message in words. `facts` are label and value."""
+    """A message in words of the language `language`. `facts` are label and value, `to_do` is the heading of `actions`."""
 
     subject: str
     headline: str
     facts: tuple[tuple[str, str], ...]
     actions: tuple[str, ...]
     card: str
+    to_do: str
+    language: str
 
 
 def _time(epoch: float) -> str:
     return clock.local(epoch).strftime("%H:%M")
 
 
-def _span(seconds: float) -> str:
-    """`2 min 5 s`, `3 h 20 min`."""
+def span(seconds: float) -> str:
+    """`2 min 5 s`, `3 h 20 min`: the same in all languages of the card."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -49,51 +57,84 @@ def _context(message: Message) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def headline(message: Message) -> str:
+def language_of(message: Message) -> Language:
+    """The language of the one whom `message` is for."""
+    return language(str(message.body.get("language", ENGLISH)))
+
+
+def headline(message: Message, say: Language = language(ENGLISH)) -> str:  # noqa: B008 - made once, as it should be
     """The message in one line, without the name of the card: `On battery since 14:29, about 38 min left`."""
     if message.kind == "test":
-        return "Test message: this is how events arrive"
+        return say("Test message: this is how events arrive")
     if message.kind == "status":
         return str(message.body.get("text", ""))
-    said = describe_event(message.code, "clear" if message.kind == "clear" else message.kind, message.args)
+    if message.kind == "report":
+        return report_title(message.at, say)
     if message.kind == "summary":
-        declared = ALARMS.get(message.code)
-        said = declared.title.format_map(_Blank(message.args)) if declared else message.code
-        now = "over now" if message.body.get("now") == "clear" else "present now"
-        first, last = (float(str(message.body.get(key, message.at))) for key in ("first", "last"))
-        return f"{said}: {message.body.get('count')} more changes from {_time(first)} to {_time(last)}, {now}"
+        return _summary(message, say)
+    said = describe_event(message.code, message.kind, say.arguments(message.args), say)
+    at = _time(message.at)
     if message.kind == "clear":
         lasted = message.body.get("duration_s")
-        return f"{said} at {_time(message.at)}" + (f" after {_span(float(str(lasted)))}" if lasted is not None else "")
-    line = f"{said} since {_time(message.at)}" if message.kind == "raise" else f"{said}, {_time(message.at)}"
+        if lasted is None:
+            return say.sentence("{event} at {time}", event=said, time=at)
+        return say.sentence("{event} at {time} after {span}", event=said, time=at, span=span(float(str(lasted))))
+    if message.kind != "raise":
+        return say.sentence("{event}, {time}", event=said, time=at)
+    line = say.sentence("{event} since {time}", event=say(SHORT.get(message.code, "")) or said, time=at)
     runtime = _context(message).get("battery.runtime")
     if message.code == "ON_BATTERY" and isinstance(runtime, int | float):
-        line += f", about {max(0, round(runtime / 60))} min left"
-    return f"Still: {line}" if message.repeat else line
+        line = say.sentence("{event}, about {minutes} min left", event=line, minutes=max(0, round(runtime / 60)))
+    return say.sentence("Still: {event}", event=line) if message.repeat else line
 
 
-class _Blank(dict[str, object]):
-    def __missing__(self, key: str) -> str:
-        return "…"
+def report_title(at: float, say: Language) -> str:
+    """What a daily report is called: `Daily report, 2026-11-21`."""
+    return say.sentence("Daily report, {date}", date=clock.local(at).strftime("%Y-%m-%d"))
+
+
+def _summary(message: Message, say: Language) -> str:
+    first, last = (_time(float(str(message.body.get(key, message.at)))) for key in ("first", "last"))
+    return say.sentence(
+        "{event}: {count} more changes from {first} to {last}, {now}",
+        event=describe(message.code, say.arguments(message.args), say),
+        count=message.body.get("count"),
+        first=first,
+        last=last,
+        now=say("over now") if message.body.get("now") == "clear" else say("present now"),
+    )
 
 
 def words(message: Message, settings: Settings) -> Words:
-    """`message` in words, for the card that `settings` name."""
+    """`message` in words of its recipient's language, for the card that `settings` name."""
+    say = language_of(message)
     card = settings.text("system.name")
-    line = headline(message)
+    line = headline(message, say)
     declared = ALARMS.get(message.code)
-    facts = [("Time", clock.local(message.at).strftime("%Y-%m-%d %H:%M:%S %Z").strip())]
+    facts = [(say("Time"), clock.local(message.at).strftime("%Y-%m-%d %H:%M:%S %Z").strip())]
     if settings.text("system.location"):
-        facts.append(("Location", settings.text("system.location")))
+        facts.append((say("Location"), settings.text("system.location")))
     if settings.text("system.administrator"):
-        facts.append(("Administrator", settings.text("system.administrator")))
-    facts.append(("Severity", message.severity.capitalize()))
-    for name, value in _context(message).items():
-        unit = reading(name).unit
-        shown = format_value(name, value)  # type: ignore[arg-type]
-        facts.append((reading(name).label, f"{shown} {unit}".strip() if unit and unit not in shown else shown))
+        facts.append((say("Administrator"), settings.text("system.administrator")))
+    if message.kind != "test":
+        facts.append((say("Severity"), say(SEVERITIES.get(message.severity, message.severity))))
+    facts += [(say(reading(name).label), _shown(name, value, say)) for name, value in _context(message).items()]
     actions = declared.actions if declared is not None and message.kind in ("raise", "summary") else ()
-    return Words(" ".join(f"[{card}] {line}".split()), line, tuple(facts), actions, card)
+    return Words(
+        " ".join(f"[{card}] {line}".split()),
+        line,
+        tuple(facts),
+        tuple(say(action) for action in actions),
+        card,
+        say("What to do:"),
+        say.code,
+    )
+
+
+def _shown(name: str, value: object, say: Language) -> str:
+    if reading(name).unit == "s" and isinstance(value, int | float):
+        return span(float(value))
+    return say.value(name, value if isinstance(value, str | int | float) else "")
 
 
 def plain(said: Words, records: Iterable[str] = ()) -> str:
@@ -101,7 +142,7 @@ def plain(said: Words, records: Iterable[str] = ()) -> str:
     width = max(len(label) for label, _ in said.facts)
     parts = [said.headline, "", *(f"{label + ':':<{width + 2}}{value}" for label, value in said.facts)]
     if said.actions:
-        parts += ["", "What to do:", *(f"- {action}" for action in said.actions)]
+        parts += ["", said.to_do, *(f"- {action}" for action in said.actions)]
     parts += list(records)
     return "\n".join(parts) + "\n"
 
@@ -113,9 +154,9 @@ def page(said: Words) -> str:
         for label, value in said.facts
     )
     actions = "".join(f"<li>{escape(action)}</li>" for action in said.actions)
-    todo = f"<p><b>What to do</b></p><ul>{actions}</ul>" if actions else ""
+    todo = f"<p><b>{escape(said.to_do)}</b></p><ul>{actions}</ul>" if actions else ""
     return (
-        '<!doctype html><html lang="en"><body style="font-family:sans-serif;font-size:15px">'
+        f'<!doctype html><html lang="{said.language}"><body style="font-family:sans-serif;font-size:15px">'
         f'<p style="font-size:19px"><b>{escape(said.headline)}</b></p><p>{escape(said.card)}</p>'
         f"<table>{rows}</table>{todo}</body></html>"
     )

@@ -131,6 +131,16 @@ def kept(text: str) -> list[Job]:
         return []
 
 
+def results(text: str) -> dict[int, tuple[str, dict[str, object], float]]:
+    """What came of the last waking of each computer, as it was kept: code and arguments of the event, epoch seconds."""
+    try:
+        return {
+            int(number): (str(code), dict(args), float(at)) for number, (code, args, at) in json.loads(text).items()
+        }
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
 def may_begin(settings: Settings, values: Mapping[str, object]) -> bool:
     """Whether mains is back and the battery has recovered, by fresh readings; an unknown charge is not waited for."""
     charge, wanted = values.get("battery.charge"), settings.number("wake.charge")

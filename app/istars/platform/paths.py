@@ -48,6 +48,16 @@ def archive_db() -> Path:
     return data_dir() / "archive.db"
 
 
+def history_db() -> Path:
+    """Readings of the past (`store/history.py`)."""
+    return data_dir() / "history.db"
+
+
+def history_tail() -> Path:
+    """Readings of the present hour (`store/history_tail.py`)."""
+    return data_dir() / "history.tail"
+
+
 def outbox_db() -> Path:
     """Messages on their way to people (`store/outbox.py`)."""
     return data_dir() / "outbox.db"
@@ -73,9 +83,37 @@ def maps_dir() -> Path:
     return data_dir() / "maps"
 
 
+def modified(path: Path) -> int:
+    """A number that changes when the folder or file at `path` does; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def detection_file() -> Path:
     """How the last search for the protocol went (`store/detection.py`)."""
     return run_dir() / "detection.json"
+
+
+def abilities_file() -> Path:
+    """What the UPS can do (`store/abilities.py`)."""
+    return run_dir() / "abilities.json"
+
+
+def serial_file() -> Path:
+    """The borrowed serial port and what went over it (`store/serialport.py`)."""
+    return run_dir() / "serial.json"
+
+
+def serial_lease() -> Path:
+    """Who still looks at the page of the borrowed port (`store/serialport.py`)."""
+    return run_dir() / "serial.lease"
+
+
+def serial_records() -> Path:
+    """Recordings of serial port debugging data (`store/serialport.py`)."""
+    return data_dir() / "serial"
 
 
 def offered_dir() -> Path:

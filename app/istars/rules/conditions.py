@@ -193,6 +193,16 @@ def battery_low() -> Test:
     return Test(test, by_states=True)
 
 
+def battery_old() -> Test:
+    """The battery is as old as it is expected to become. Without its date, or an expected life, this decides nothing."""
+
+    def test(view: View) -> bool | None:
+        age, life = view.number("istars.battery.age"), view.settings.number("ups.battery.life")
+        return None if age is None or not life else age >= life
+
+    return Test(test)
+
+
 CONDITIONS: tuple[Condition, ...] = (
     # The UPS qualifies its mains itself, for seconds, before it says so: waiting again would only make the card late.
     Condition("ON_BATTERY", status("OB")),
@@ -239,7 +249,7 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("OUTPUT_SHORT", reported("OUTPUT_SHORT"), polls=2),
     Condition("BATTERY_OPEN", any_of(reported("BATTERY_OPEN"), equals("istars.battery.state", "disconnected")), 5, 5),
     Condition("BATTERY_REVERSED", reported("BATTERY_REVERSED"), polls=2),
-    Condition("BATTERY_REPLACE", any_of(status("RB"), reported("BATTERY_REPLACE")), polls=2),
+    Condition("BATTERY_REPLACE", any_of(status("RB"), reported("BATTERY_REPLACE")), polls=2, at_once=battery_old()),
     Condition("TEST_RUNNING", status("TEST", "CAL")),
     Condition("TEST_FAILED", any_of(equals("ups.test.result", "failed"), reported("TEST_FAILED"))),
     Condition("AMBIENT_HOT", above("ambient.temperature", "limit.ambient.hot", back=1), 30, 30),
@@ -256,6 +266,8 @@ CONDITIONS: tuple[Condition, ...] = (
     # One failure may be a server that restarts.
     Condition("MAIL_FAIL", trouble("istars.mail.trouble"), 60),
     Condition("SMS_FAIL", trouble("istars.sms.trouble"), 60),
+    Condition("WEBHOOK_FAIL", trouble("istars.webhook.trouble"), 60),
+    Condition("SYSLOG_FAIL", trouble("istars.syslog.trouble"), 60),
     Condition("WORKER_FAILED", fact("WORKER_FAILED")),
 )  # fmt: skip
 """Every alarm that this card raises, in the order of the catalogue."""

@@ -33,6 +33,7 @@ class Type(Enum):
     ADDRESSES = "list of address patterns"
     MAIL = "e-mail address"
     ZONE = "time zone"
+    DATE = "date such as 2026-11-21"
     SECRET = "secret"  # noqa: S105 - a kind of option, not one of them
     LIST = "list"
 
@@ -170,6 +171,7 @@ CHECKS: Mapping[Type, Callable[[str], bool]] = {
     Type.ADDRESS: texts.is_address,
     Type.MAIL: texts.is_mail,
     Type.ZONE: texts.is_zone,
+    Type.DATE: texts.is_date,
 }
 
 
@@ -189,11 +191,12 @@ class Below:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Options that stand together on a page."""
+    """Options that stand together on a page. With `fold` the page shows them closed while the first of them is empty."""
 
     title: str
     fields: tuple[Field, ...]
     help: str = ""
+    fold: bool = False
 
 
 @dataclass(frozen=True, slots=True)

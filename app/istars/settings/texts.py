@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from istars.platform import zone
 
@@ -12,6 +13,7 @@ TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that make what stands in a log or a page look like something else."""
 HOST_LENGTH = 253
 MAIL_LENGTH = 254
+YEARS = range(1970, 2200)
 LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
 
@@ -68,6 +70,15 @@ def is_mail(text: str) -> bool:
     plain = re.fullmatch(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}", name, re.ASCII) is not None
     dots = name.startswith(".") or name.endswith(".") or ".." in name
     return bool(sign) and plain and not dots and len(text) <= MAIL_LENGTH and is_host(host)
+
+
+def is_date(text: str) -> bool:
+    """Whether `text` is a day that clocks can count, as year, month and day with hyphens."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return False
+    return found.isoformat() == text and found.year in YEARS
 
 
 def is_zone(text: str) -> bool:

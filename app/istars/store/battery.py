@@ -12,7 +12,7 @@ TESTS_KEPT = 50
 
 
 def read() -> dict[str, Any]:
-    """`learned` (full_s, discharges) and `tests`, oldest first; what is missing or damaged is empty."""
+    """`learned` (full_s, discharges, `at` in epoch seconds) and `tests`, oldest first; what is missing or damaged is empty."""
     try:
         found = json.loads(paths.battery_file().read_bytes())
     except (OSError, ValueError):

@@ -50,6 +50,7 @@ class Database:
 
     schema = ""
     synchronous = "FULL"
+    page_size = 4096
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
@@ -111,6 +112,7 @@ class Database:
     def _prepare(self, db: sqlite3.Connection) -> None:
         """Create what is missing. Every statement of a schema is `IF NOT EXISTS`."""
         if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            db.execute(f"PRAGMA page_size={self.page_size}")
             db.executescript(f"BEGIN IMMEDIATE;\n{self.schema}\nCOMMIT;")
 
     def _file_identity(self) -> tuple[int, int]:
@@ -133,7 +135,9 @@ class Database:
             try:
                 yield self._db
             except BaseException:
-                self._db.execute("ROLLBACK")
+                # on a full medium SQLite has already rolled back by itself
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
         except sqlite3.Error as error:

@@ -6,7 +6,9 @@ came as hexadecimal, text), and `ended`: what came of it in one sentence, empty 
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from istars.platform import files, paths
@@ -24,3 +26,24 @@ def read() -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def settle() -> None:
+    """Say of a search that nobody carries on any more that it was interrupted."""
+    left = read()
+    if left and not left.get("ended"):
+        with contextlib.suppress(OSError):
+            write(left, "the search was interrupted")
+
+
+def as_settings(state: Mapping[str, Any]) -> dict[str, str | int]:
+    """Options that make what was found the setting; empty where nothing was."""
+    found = state.get("found")
+    if not found:
+        return {}
+    changes: dict[str, str | int] = {"ups.device": state["device"], "ups.protocol": found["protocol"]}
+    if not state["device"].startswith("/"):
+        return changes
+    # A search tries eight data bits and one stop bit, which is what the protocols have.
+    line = {"ups.serial.baud": found["baud"], "ups.serial.parity": found["parity"]}
+    return {**changes, **line, "ups.serial.bytesize": "auto", "ups.serial.stopbits": "auto"}

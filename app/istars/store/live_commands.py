@@ -83,6 +83,14 @@ class CommandRows(Database):
             raise UnknownName(f"no command has the number {identity}")
         return _command(found[0])
 
+    def recent(self, target: str, limit: int) -> list[LiveCommand]:
+        """The last commands for worker `target`, newest first."""
+        rows = self.rows(
+            f"SELECT {_COLUMNS} FROM command WHERE target = ? ORDER BY id DESC LIMIT ?",  # noqa: S608 - constant text
+            (target, limit),
+        )
+        return [_command(row) for row in rows]
+
     def _expire(self) -> None:
         """End queued commands that are past their deadline."""
         now = clock.boottime()

@@ -274,6 +274,14 @@ class Outbox(Database):
                 (state, result, clock.wall(), message.id),
             )
 
+    def learn(self, message: Message, *, arrived: bool, result: str) -> None:
+        """What became of `message` after it was sent stands beside what the other side said then."""
+        with self.transaction() as db:
+            db.execute(
+                "UPDATE message SET state = ?, result = result || '; ' || ? WHERE id = ? AND state = 'sent'",
+                ("sent" if arrived else "failed", result, message.id),
+            )
+
     def postpone(self, message: Message, wait_s: float, result: str, *, whole_endpoint: bool) -> None:
         """Try `message` again later, and with it all that is due at its endpoint, or to its recipient: order is kept."""
         until, boot, now = clock.boottime() + wait_s, clock.boot_id(), clock.boottime()

@@ -17,6 +17,7 @@ from istars.web import (
     auth,
     commands_api,
     firmware_api,
+    history_api,
     https,
     live,
     openapi,
@@ -24,6 +25,7 @@ from istars.web import (
     session,
     settings_api,
     snmp_api,
+    ups_api,
 )
 from istars.web.pages import (
     about,
@@ -31,15 +33,20 @@ from istars.web.pages import (
     alarms,
     audit,
     certificate,
+    control,
     events,
     firmware,
     messages,
     overview,
+    parameters,
+    report,
+    serial,
     settings,
     snmp,
     system,
     tokens,
     users,
+    wishes,
 )
 from istars.web.store import Store
 
@@ -66,18 +73,24 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         overview,
         settings,
         snmp,
+        parameters,
+        control,
         system,
         alarms,
         events,
         messages,
+        wishes,
+        report,
         users,
         tokens,
         about,
         audit,
         certificate,
         firmware,
+        serial,
     )
-    for part in (auth, account, live, *pages, api, settings_api, commands_api, snmp_api, firmware_api, openapi):
+    programs = (api, history_api, settings_api, commands_api, snmp_api, firmware_api, ups_api, openapi)
+    for part in (auth, account, live, *pages, *programs):
         app.register_blueprint(part.blueprint)
     if os.environ.get("ISTARS_HTTP_PROXY") == "1":
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]

@@ -11,17 +11,24 @@ from typing import Any
 from flask import Blueprint, jsonify
 
 from istars import __version__
+from istars.model.commands import COMMANDS
 from istars.model.readings import READINGS
+from istars.model.records import precision
+from istars.model.variables import VARIABLES
 from istars.settings.field import TEXT_LIMIT, Field, Type
 from istars.settings.groups import FIELDS
 from istars.snmp.mibfiles import MIB_FILES
 from istars.store import firmware
 from istars.web.api import EVENTS_LIMIT, EVENTS_USUAL, LARGEST_ID, NOTE_LENGTH
+from istars.web.history_api import FORMATS, NAMES_LIMIT
 from istars.web.orders import OWN
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
 Schema = dict[str, Any]
+
+CARDS_OWN = ("istars.link.", "istars.map.", "istars.serial.", "istars.variable.", "istars.firmware.")
+"""Commands of the catalogue that are no commands of a UPS begin so."""
 
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "number"}
@@ -31,6 +38,7 @@ TIME: Schema = {"type": "string", "format": "date-time"}
 SEVERITY: Schema = {"type": "string", "enum": ["critical", "warning", "information"]}
 ANYTHING: Schema = {"type": "object"}
 KEY: Schema = {"name": "key", "in": "path", "required": True, "schema": TEXT}
+OF_UPS = [name for name, each in COMMANDS.items() if each.target == "upslink" and not name.startswith(CARDS_OWN)]
 OPTION: Schema = {**KEY, "schema": {**TEXT, "enum": list(FIELDS)}}
 
 
@@ -225,10 +233,43 @@ def state_paths() -> Schema:
     }
 
 
+def history_paths() -> Schema:
+    """What was, by day."""
+    recorded = [name for name in READINGS if precision(name) is not None]
+    names = query("name", rows({**TEXT, "enum": recorded}), "Which readings; repeated for more.")
+    names["required"] = True
+    names["schema"] |= {"minItems": 1, "maxItems": NAMES_LIMIT}
+    day = query("day", {**TEXT, "format": "date", "examples": ["2026-11-21"]}, "Of the card's zone; today without it.")
+    form = query("format", {**TEXT, "enum": list(FORMATS)}, "csv is a file with a line for each record.")
+    figures = record(low=NUMBER, low_time=TIME, high=NUMBER, high_time=TIME, mean=NUMBER, covered_s=WHOLE)
+    answer = record(
+        day=TEXT,
+        times=rows({**WHOLE, "description": "Seconds since 1970."}),
+        values={"type": "object", "additionalProperties": rows({"type": ["number", "string", "null"]})},
+        gaps=rows({**WHOLE, "description": "Before the record with this index nothing was recorded for some time."}),
+        figures={"type": "object", "additionalProperties": figures},
+        energy_kwh=maybe(NUMBER),
+    )
+    made = operation("Readings of a day", answer, (400,), parameters=(names, day, form))
+    made["responses"]["200"]["content"]["text/csv"] = {"schema": TEXT}
+    return {"/api/v1/history": {"get": made}}
+
+
 def commands_paths() -> Schema:
-    """Commands for the card itself."""
+    """Commands for the card and its UPS, and settings inside the UPS."""
     needs = ", ".join(f"{name} needs “{declared.permission}”" for name, declared in OWN.items())
-    name = {"name": "name", "in": "path", "required": True, "schema": {**TEXT, "enum": list(OWN)}}
+    name = {"name": "name", "in": "path", "required": True, "schema": {**TEXT, "enum": [*OWN, *OF_UPS]}}
+    end = maybe(NUMBER)
+    argument = record(name=TEXT, label=TEXT, unit=TEXT, default=maybe(WHOLE), minimum=end, maximum=end)
+    command = record(
+        name=TEXT, label=TEXT, effect=TEXT, permission=TEXT, interrupts_load=YES_OR_NO, arguments=rows(argument)
+    )
+    scalar = {"type": ["number", "string"]}
+    variable = record(
+        name=TEXT, label=TEXT, effect=TEXT, value=scalar, unit=TEXT, choices=maybe(rows(TEXT)), minimum=end, maximum=end
+    )
+    one = {"name": "name", "in": "path", "required": True, "schema": {**TEXT, "enum": list(VARIABLES)}}
+    told = record(state=TEXT, message=TEXT)
     give = operation(
         "Give a command and wait for what comes of it",
         record(state=TEXT, message=TEXT),
@@ -240,8 +281,24 @@ def commands_paths() -> Schema:
         body_required=False,
         access="write",
     )
-    give["description"] = f"{needs}."
-    return {"/api/v1/commands/{name}": {"post": give}}
+    give["description"] = (
+        f"{needs}, those of the UPS “write”. Which it has, GET /api/v1/commands tells: others are not there."
+    )
+    return {
+        "/api/v1/commands": {"get": operation("What can be told to card and UPS", record(commands=rows(command)))},
+        "/api/v1/commands/{name}": {"post": give},
+        "/api/v1/variables": {"get": operation("Settings inside the UPS", record(variables=rows(variable)))},
+        "/api/v1/variables/{name}": {
+            "put": operation(
+                "Write a setting of the UPS and tell what it shows then",
+                told,
+                (400, 404, 409, 413),
+                parameters=(one,),
+                body=record(value=scalar),
+                access="write",
+            )
+        },
+    }
 
 
 def settings_paths() -> Schema:
@@ -334,10 +391,20 @@ def snmp_paths() -> Schema:
 @cache
 def document() -> Schema:
     """The whole description."""
+    from istars.web.openapi_ups import ups_paths  # it is written in the words of this module
+
     return {
         "openapi": "3.1.0",
         "info": {"title": "iStars", "version": __version__, "license": {"name": "Apache-2.0"}},
-        "paths": {**state_paths(), **commands_paths(), **settings_paths(), **snmp_paths(), **firmware_paths()},
+        "paths": {
+            **state_paths(),
+            **history_paths(),
+            **commands_paths(),
+            **settings_paths(),
+            **snmp_paths(),
+            **firmware_paths(),
+            **ups_paths(),
+        },
         "components": {
             "schemas": schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},

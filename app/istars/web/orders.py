@@ -1,4 +1,4 @@
-"""Commands for the card itself, given by people and programs: to the worker they are for, and into the audit record."""
+"""Commands for the card and its UPS, given by people and programs: to the worker they are for, and into the audit record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def give(declared: Command, arguments: Mapping[str, object]) -> LiveCommand:
     command = store().order(
         declared.target, declared.name, checked, asked_by=asker, address=session.address(), wait_s=WAIT_S
     )
-    note("command", declared.name, new=outcome(command))
+    told = " ".join((declared.name, *(f"{name}={value}" for name, value in checked.items() if value != "")))
+    note("command", told, new=outcome(command))
     return command
 
 

@@ -82,9 +82,20 @@ class Store:
             return self._settings.current
 
     def order(
-        self, target: str, name: str, arguments: Mapping[str, object], *, asked_by: str, address: str, wait_s: float
+        self,
+        target: str,
+        name: str,
+        arguments: Mapping[str, object],
+        *,
+        asked_by: str,
+        address: str,
+        wait_s: float,
+        claimed: bool = False,
     ) -> LiveCommand:
-        """Give worker `target` a command and wait for what comes of it, at most `wait_s`; unless running, it dies then."""
+        """Give worker `target` a command and wait for what comes of it, at most `wait_s`; unless running, it dies then.
+
+        With `claimed` the wait ends when the worker has begun with it.
+        """
         table = self.live()
         identity = table.submit(target, name, arguments, asked_by=asked_by, address=address, lifetime_s=wait_s)
         end = clock.boottime() + wait_s
@@ -93,7 +104,7 @@ class Store:
             # before the look: one that dies at its deadline is seen dead
             over = clock.boottime() >= end
             command = table.command(identity)
-            if command.ended or over:
+            if command.ended or (claimed and command.state == "running") or over:
                 return command
             time.sleep(LOOK_EVERY_S)
 

@@ -241,9 +241,8 @@ def head_of(facts: Facts) -> tuple[Head, dict[str, str]]:
     if state is State.BATTERY:
         if "LB" in facts.tokens:
             tone = Tone.CRIT
-        runtime = facts.number("battery.runtime")
-        if runtime is not None:
-            text = f"On battery: {time_left(runtime)} left"
+        if lasts := bridged(facts):
+            text = f"On battery: {lasts} left"
         else:
             text, count = "On battery for", began(facts, "ON_BATTERY")
     elif state is State.OFFLINE and "ups.status" in facts.readings:
@@ -325,23 +324,27 @@ def _told(alarm: LiveAlarm, state: State) -> bool:
     }.get(state, ())
 
 
+def bridged(facts: Facts) -> str:
+    """How long the battery lasts, empty where it is not known; “about” where the card has estimated it."""
+    runtime = facts.number("battery.runtime")
+    if runtime is None:
+        return ""
+    return ("about " if facts.readings["battery.runtime"].estimated else "") + time_left(runtime)
+
+
 def battery_sentence(facts: Facts) -> str:
     """How much the battery holds and for how long; empty where the UPS does not say."""
-    charge, runtime = facts.number("battery.charge"), facts.number("battery.runtime")
+    charge, lasts = facts.number("battery.charge"), bridged(facts)
     if "LB" in facts.tokens:
         return "The battery is nearly empty: the UPS can switch off at any moment."
     if charge is None:
-        return f"The battery would last {time_left(runtime)}." if runtime is not None else ""
+        return f"The battery would last {lasts}." if lasts else ""
     about = "about " if facts.readings["battery.charge"].estimated else ""
     percent = format_value("battery.charge", charge)
     if "OB" in facts.tokens or "TEST" in facts.tokens:
         return f"The battery holds {about}{percent} %."
     if charge >= 99.5:
-        return (
-            f"The battery is full and would last {time_left(runtime)}."
-            if runtime is not None
-            else "The battery is full."
-        )
+        return f"The battery is full and would last {lasts}." if lasts else "The battery is full."
     if "CHRG" in facts.tokens:
         return f"The battery is charging and holds {about}{percent} %."
     return f"The battery holds {about}{percent} %."

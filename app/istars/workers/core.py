@@ -20,6 +20,7 @@ from istars.store.live import LiveReading
 from istars.store.live_alarms import LiveAlarm, Step
 from istars.store.live_commands import LiveCommand
 from istars.workers.base import FAMILY, HEARTBEAT_S, Worker
+from istars.workers.historian import Historian
 from istars.workers.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def now() -> Moment:
 
 
 class Core(Worker):
-    """Turns readings into alarms and events. Owns the alarms of the live table and the event record."""
+    """Turns readings into alarms and events. Owns the alarms of the live table, the event record and the data record."""
 
     name = "core"
 
@@ -48,6 +49,7 @@ class Core(Worker):
         """Take up where an earlier run, or the card before its last power cut, has left off."""
         self.started = now()
         self.recorder = Recorder()
+        self.historian = Historian()
         self._clock_offset = self.started.wall - self.started.at
         self._hanging: list[str] = []
         self._next_roll_call = 0.0
@@ -79,6 +81,7 @@ class Core(Worker):
         if changes and self.cursor and changes[0].id > self.cursor + 1:
             events.append(self.rules.plain_event("EVENTS_MISSED", moment, {"count": changes[0].id - self.cursor - 1}))
         readings = self.live.readings()
+        self.historian.look(moment, readings, self.settings.current.whole("ups.record.interval"))
         fresh = {name: reading.value for name, reading in readings.items() if not reading.stale(moment.at)}
         step = self.rules.step(moment, fresh, self.settings.current, self._facts(moment, readings), changes)
         step = dataclasses.replace(
@@ -100,6 +103,7 @@ class Core(Worker):
         """Nothing is kept in memory that is not in the live table."""
         self._flush()
         self.recorder.close()
+        self.historian.close()
 
     def _flush(self) -> None:
         """Events to flash; a record that turns out damaged is put aside and begun anew with what is present."""
@@ -120,7 +124,7 @@ class Core(Worker):
 
     def _facts(self, moment: Moment, readings: dict[str, LiveReading]) -> dict[str, Arguments]:
         """What the card found out about itself."""
-        facts: dict[str, Arguments] = dict(self.recorder.facts)
+        facts: dict[str, Arguments] = {**self.historian.facts, **self.recorder.facts}
         problems = self.settings.current.problems
         if problems:
             facts["SETTINGS_DAMAGED"] = {"reason": problems[0]}
@@ -153,7 +157,8 @@ class Core(Worker):
         """Tell of the commands that ended; an acknowledgement tells of itself."""
         events = []
         for command in ended:
-            if command.name == ACKNOWLEDGE and command.state == "done":
+            quiet = command.name in COMMANDS and COMMANDS[command.name].quiet
+            if quiet or (command.name == ACKNOWLEDGE and command.state == "done"):
                 continue
             args = {
                 "command": COMMANDS[command.name].label if command.name in COMMANDS else command.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Mapping
 
 from istars.drivers.detect import Detection, as_json, detect, outcome
 from istars.drivers.engine import Driver, Options, transport_of
@@ -12,7 +12,9 @@ from istars.drivers.ups import NETWORK_PROTOCOLS, PROFILES, TEXT_PROTOCOLS
 from istars.drivers.ups.modbus import protocol_of
 from istars.errors import CommandRefused, LinkError, SettingsError
 from istars.model.readings import READINGS, format_value
+from istars.settings import Settings
 from istars.settings import store as settings_store
+from istars.settings.groups import FIELDS
 from istars.settings.store import SettingsRejected
 from istars.store import detection, maps
 
@@ -23,29 +25,41 @@ ENOUGH = 0.75
 
 SHOWN = 6
 
+STOPPED = "the search was stopped"
 
-def search(device: str, address: int, first: tuple[int, str] | None) -> Iterator[Detection]:
-    """Look for the UPS, telling everybody how far it is. Raises PortError."""
-    state = Detection(device)
+
+def search(device: str, address: int, first: tuple[int, str] | None) -> Generator[Detection]:
+    """Look for the UPS, telling everybody how far it is; who closes this before the end has stopped it. Raises PortError."""
+    state, ended = Detection(device), STOPPED
     try:
+        detection.write(as_json(state))
         for state in detect(device, address, first):
             detection.write(as_json(state))
             yield state
+        ended = outcome(state)
     except LinkError as problem:
-        detection.write(as_json(state), problem.detail)
+        ended = problem.detail
         raise
-    detection.write(as_json(state), outcome(state))
+    finally:
+        detection.write(as_json(state), ended)
+
+
+def port_of(arguments: Mapping[str, object], settings: Settings) -> str:
+    """The port that a search is to look at. Raises CommandRefused for what is no port."""
+    device = str(arguments.get("device") or settings.text("ups.device"))
+    try:
+        return str(FIELDS["ups.device"].parse(device))
+    except SettingsError as problem:
+        raise CommandRefused(f"the port {problem.reason}") from None
 
 
 def remember(state: Detection) -> None:
     """Make what was found the setting."""
     if state.found is None:
         return
-    changes = {"ups.protocol": state.found.protocol, "ups.device": state.device}
-    if state.device.startswith("/"):
-        changes |= {"ups.serial.baud": str(state.found.baud), "ups.serial.parity": state.found.parity}
+    changes = detection.as_settings(as_json(state))
     try:
-        settings_store.change(changes)
+        settings_store.change({key: str(value) for key, value in changes.items()})
     except (OSError, SettingsError, SettingsRejected) as problem:
         log.warning("what was found cannot be remembered: %s", problem)
 

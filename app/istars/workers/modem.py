@@ -21,7 +21,7 @@ from istars.store.live import LiveTable
 from istars.store.outbox import Draft, Outbox
 from istars.workers.base import Lasting, Worker
 from istars.workers.modem_session import READY, Incoming, Seen, Session
-from istars.workers.notifier import SMS, delivery
+from istars.workers.notifier import SMS, delivery, language_for
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +120,9 @@ class ModemWorker(Worker):
                 if seen.state == READY:
                     if not was_ready:
                         outbox.hurry(SMS)
+                    for message, arrived, words in session.fates():
+                        at = clock.local(clock.wall()).strftime("%H:%M:%S")
+                        outbox.learn(message, arrived=arrived, result=f"{words}, {at}")
                     if settings["sms.status"]:
                         self._answer(session.incoming(), outbox, live, settings, told)
                 if outbox.next_due().get(SMS, float("inf")) <= clock.boottime():
@@ -160,7 +163,8 @@ class ModemWorker(Worker):
         for message in incoming:
             if message.sender in listed and message.text.strip().upper() == sms.STATUS:
                 fresh = {name: found.value for name, found in live.readings().items() if not found.stale(now)}
-                body = {"text": sms.state(fresh, live.alarms(), settings)}
+                code = language_for(told, SMS, message.sender)
+                body = {"text": sms.state(fresh, live.alarms(), settings, code)}
                 # The message centre's minute: a question that could not be deleted is not answered again.
                 key = f"status-{message.at[:10]}"
                 event = Event(0, key, clock.wall(), sms.STATUS, sms.ANSWER, "information", {})

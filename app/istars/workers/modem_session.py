@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from istars.drivers.item import Line
@@ -25,6 +25,12 @@ READY = "ready"
 STARTING = "starting"
 MOST_PARTS = 4
 """Longest text: what is longer is cut."""
+FATES: Mapping[int, str] = {
+    0x40: "the network has failed", 0x41: "the telephone cannot take it", 0x42: "the telephone refused it",
+    0x43: "the number cannot be reached", 0x46: "the telephone could not be reached in time",
+    0x48: "the operator has deleted it", 0x49: "the network does not know the message",
+}  # fmt: skip
+"""Status of a report (TP-ST, TS 23.040 section 9.2.3.15) in words."""
 TIMES = Times()
 
 
@@ -61,6 +67,7 @@ class Session:
         self._identity = ""
         self._pin_given = False
         self._references: dict[int, list[int]] = {}
+        self._awaited: dict[int, tuple[Message, frozenset[int]]] = {}
         self.seen = Seen(STARTING)
 
     def look(self) -> Seen:
@@ -155,6 +162,43 @@ class Session:
             log.warning("messages that came in cannot be read: %s", problem)
         return found
 
+    def fates(self) -> list[tuple[Message, bool, str]]:
+        """Messages of which the network has said meanwhile what became of them: whether they arrived, and that in words.
+
+        Of a message that was sent before this program was started nothing is said.
+        """
+        if self._modem is None:
+            return []
+        try:
+            reports = self._modem.reports()
+        except LinkError as problem:
+            log.warning("reports of delivery cannot be read: %s", problem)
+            return []
+        told = []
+        for report in reports:
+            message, left = self._awaited.get(report.reference, (None, frozenset[int]()))
+            if message is None or not report.final or not _same(message.recipient, report.recipient):
+                continue
+            del self._awaited[report.reference]
+            left -= {report.reference}
+            for reference in left:
+                self._awaited[reference] = (message, left)
+            if not report.arrived:
+                for reference in left:
+                    del self._awaited[reference]
+                why = FATES.get(report.status, f"status {report.status:#04x} of the message centre")
+                told.append((message, False, f"not delivered: {why}"))
+            elif not left:
+                told.append((message, True, "the telephone has it"))
+        return told
+
+    def await_report(self, message: Message, references: Iterable[int]) -> None:
+        """Remember that the network will say what becomes of the parts of `message`."""
+        parts = frozenset(references)
+        for reference in parts:
+            # References count to 255: one that comes again is that of the newer message.
+            self._awaited[reference] = (message, parts)
+
     @staticmethod
     def _deleting(modem: Modem, place: int) -> Callable[[], None]:
         def delete() -> None:
@@ -199,7 +243,13 @@ class _Sender:
         text = shortened(sms.text(message, self._settings))
         # The same reference with each try: the telephone joins parts of different tries.
         parts = list(
-            pdu.submit(message.recipient, text, reference=message.id & 0xFF, centre=self._settings.text("sms.centre"))
+            pdu.submit(
+                message.recipient,
+                text,
+                reference=message.id & 0xFF,
+                centre=self._settings.text("sms.centre"),
+                report=bool(self._settings["sms.reports"]),
+            )
         )
         references = self._session.sent_so_far(message)
         try:
@@ -215,12 +265,19 @@ class _Sender:
             self._session.lost(problem)
             raise Undelivered(problem.detail) from problem
         self._session.settled(message)
+        if self._settings["sms.reports"]:
+            self._session.await_report(message, references)
         named = ", ".join(map(str, references))
         return (
             f"taken by the network, reference {named}"
             if len(parts) == 1
             else f"taken in {len(parts)} parts, references {named}"
         )
+
+
+def _same(number: str, reported: str) -> bool:
+    """Whether a report is about this recipient: networks add or leave out the country code."""
+    return number.lstrip("+0")[-7:] == reported.lstrip("+0")[-7:]
 
 
 def shortened(text: str) -> str:

@@ -5,17 +5,19 @@ A server that stalls holds up nobody else's messages. The threads live only whil
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from istars.errors import StoreError
 from istars.model.alarms import ALARMS
-from istars.notify import routing, waking
+from istars.notify import daily, routing, waking
 from istars.notify.delivery import Delivery, Opener
+from istars.notify.language import ENGLISH
 from istars.notify.recipients import Recipient, recipients
 from istars.platform import clock, paths
 from istars.settings import Settings
@@ -23,6 +25,7 @@ from istars.store import wake
 from istars.store.archive import Archive, Event
 from istars.store.database import StoreDamaged, StoreFull, set_aside
 from istars.store.live import LiveTable
+from istars.store.live_commands import LiveCommand
 from istars.store.outbox import Draft, Message, Outbox
 from istars.workers.base import Lasting, Worker
 
@@ -35,7 +38,10 @@ TROUBLE_LIFETIME_S = 180.0
 TROUBLE_RENEWAL_S = 60.0
 TEST = "istars.notify.test"
 WAKE_NOW = "istars.wake.now"
+REPORT_NOW = "istars.report.now"
 WAKE = "wake"
+WOKEN = "woken"
+"""What came of waking, by computer: a note in the outbox, as WAKE is of what is still to be done."""
 CHANNELS = ("mail", "webhook", "syslog")
 MODEM = "modem"
 SMS = "sms"
@@ -67,7 +73,7 @@ class Notifier(Worker):
         self._full = Lasting(log, "messages go to flash again")
         self._retry_at = 0.0
         self._threads: dict[str, threading.Thread] = {}
-        self._woken: queue.SimpleQueue[tuple[waking.Job, waking.Job | None]] = queue.SimpleQueue()
+        self._woken: queue.SimpleQueue[tuple[waking.Job, waking.Job | None, Event | None]] = queue.SimpleQueue()
         self._troubles: dict[str, str] = {}
         self._said: dict[str, str] = {}
         self._renewal = 0.0
@@ -75,7 +81,9 @@ class Notifier(Worker):
 
     def _take_settings(self) -> None:
         self.recipients = recipients(self.settings.current)
-        self.endpoints = list(dict.fromkeys(recipient.endpoint for recipient in self.recipients))
+        self.readers = daily.readers(self.settings.current)
+        endpoints = [recipient.endpoint for recipient in self.recipients] + ["mail"] * bool(self.readers)
+        self.endpoints = list(dict.fromkeys(endpoints))
 
     def turn(self) -> float:
         """Look at what happened, send what is due."""
@@ -89,6 +97,7 @@ class Notifier(Worker):
             try:
                 self._take_commands()
                 self._route()
+                self._report()
                 self._full.ends()
             except StoreFull as error:
                 self._full.begins(f"messages cannot be put on flash: {error}")
@@ -136,6 +145,32 @@ class Notifier(Worker):
             notes = {WAKE: waking.begun(self.settings.current)} if mains_back else None
             self.outbox.accept(made, events[-1].id, notes)
 
+    def _report(self) -> None:
+        """Write the daily report when its time has come, or has gone by while the card was off; once."""
+        noted, cursor = self.outbox.noted(daily.NOTE), self.outbox.cursor()
+        if cursor is None or not (self.readers or noted):
+            return
+        moment, note = None, ""
+        if self.readers:
+            moment, note = daily.due(noted, self.settings.current.text("mail.report.time"), clock.wall())
+        if note != noted:
+            made = self._reports(moment, self.readers.values()) if moment is not None else []
+            self.outbox.accept(made, cursor, {daily.NOTE: note})
+
+    def _reports(self, moment: float, to: Iterable[daily.Reader], command: int | None = None) -> list[Draft]:
+        """Reports about the day up to `moment`, with the state of now."""
+        readings, alarms, now = self.live.readings(), self.live.alarms(), clock.boottime()
+        return daily.drafts(moment, to, self.settings.current, readings, alarms, now, command)
+
+    def _report_now(self, command: LiveCommand) -> None:
+        """A report that somebody asks for. Its result is that of the command."""
+        reader = self.readers.get(int(command.arguments.get("recipient", 0)))
+        if reader is None:
+            self.live.finish(command.id, "failed", "there is no such recipient: save the settings first")
+            return
+        for draft in self._reports(clock.wall(), [reader], command.id):
+            self.outbox.add(draft)
+
     def _context(self) -> dict[str, object]:
         """Readings of this moment that go with a message."""
         from istars.notify.texts import CONTEXT
@@ -150,12 +185,16 @@ class Notifier(Worker):
             if command.name == WAKE_NOW:
                 self.live.finish(command.id, *self._wake_now(int(command.arguments.get("computer", 0))))
                 continue
+            if command.name == REPORT_NOW:
+                self._report_now(command)
+                continue
             endpoint, address = str(command.arguments.get("endpoint", "")), str(command.arguments.get("address", ""))
             if command.name != TEST or endpoint.partition(".")[0] not in (*CHANNELS, SMS) or not address:
                 self.live.finish(command.id, "failed", "there is nothing to test: save the settings first")
                 continue
             event = Event(0, f"test-{clock.boot_id()}-{command.id}", clock.wall(), "TEST", "test", "information", {})
-            self.outbox.add(Draft(endpoint, address, event, body={"command": command.id}))
+            body = {"command": command.id, "language": language_for(self.recipients, endpoint, address)}
+            self.outbox.add(Draft(endpoint, address, event, body=body))
 
     def _wake_now(self, number: int) -> tuple[str, str]:
         """Begin to wake one computer, whatever mains does."""
@@ -164,16 +203,19 @@ class Notifier(Worker):
             return "failed", f"there is no computer {number}: save its MAC address first"
         jobs = [job for job in waking.kept(self.outbox.noted(WAKE)) if job.number != number]
         self.outbox.note(WAKE, waking.written([*jobs, waking.Job(number, by_hand=True)]))
-        return "done", f"{computer.name} is sent to; the event record says when it answers"
+        return "done", f"{computer.name} is sent to; below the button stands what comes of it"
 
     def _continue_waking(self, now: float) -> float:
         """Go on with what is to be woken, once mains is back for good; answers when to look again (boottime)."""
         jobs = waking.kept(self.outbox.noted(WAKE))
         while not self._woken.empty():
-            before, after = self._woken.get()
+            before, after, told = self._woken.get()
             # One that was asked for anew meanwhile begins anew.
             jobs = [job for job in jobs if job != before] + ([after] if after is not None and before in jobs else [])
             self.outbox.note(WAKE, waking.written(jobs))
+            if told is not None:
+                results = {**waking.results(self.outbox.noted(WOKEN)), before.number: (told.code, told.args, told.at)}
+                self.outbox.note(WOKEN, json.dumps(results))
         thread = self._threads.get(WAKE)
         if not jobs or (thread is not None and thread.is_alive()):
             return float("inf")
@@ -188,13 +230,17 @@ class Notifier(Worker):
     def _wake(self, settings: Settings, due: list[waking.Job]) -> None:
         """Take jobs one step further. Runs in a thread: an answer may take a second."""
         with LiveTable(paths.live_db()) as live:
+            told: list[Event] = []
 
             def tell(code: str, facts: dict[str, object]) -> None:
                 severity = ALARMS[code].severity.value
-                live.tell(Event(0, f"wake-{secrets.token_hex(8)}", clock.wall(), code, "event", severity, facts))
+                event = Event(0, f"wake-{secrets.token_hex(8)}", clock.wall(), code, "event", severity, facts)
+                live.tell(event)
+                told.append(event)
 
             for job in due:
-                self._woken.put((job, waking.step(job, settings, tell)))
+                after = waking.step(job, settings, tell)
+                self._woken.put((job, after, told.pop() if told else None))
         wake.nudge("core")
         wake.nudge(self.name)
 
@@ -247,6 +293,11 @@ class Notifier(Worker):
         if said != self._said or now >= self._renewal:
             self.live.publish(self.name, said, lifetime_s=TROUBLE_LIFETIME_S)
             self._said, self._renewal = said, now + TROUBLE_RENEWAL_S
+
+
+def language_for(told: Sequence[Recipient], endpoint: str, address: str) -> str:
+    """The language of the recipient with this address."""
+    return next((each.language for each in told if (each.endpoint, each.address) == (endpoint, address)), ENGLISH)
 
 
 def delivery(

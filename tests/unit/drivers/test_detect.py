@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from istars.drivers.detect import Detection, Prober, as_json, detect, lines_for, outcome
 from istars.drivers.identify import TEXT_ORDER, telling
 from istars.drivers.item import Line, Registers
@@ -56,3 +57,30 @@ def test_only_questions_are_sent() -> None:
     texts = {sent.strip(b"\r") for sent in transport.sent if sent.endswith(b"\r")}
     assert texts == {b"Q1", b"QPI", b"Q6", b"Q2", b"G2", b"M", b"QS", b"D"}
     assert {sent[1] for sent in transport.sent if not sent.endswith(b"\r")} == {4}
+
+
+ANSWERS = {
+    b"Q1": b"(230.4 230.4 230.0 042 50.0 2.25 35.0 00000001",
+    b"F": b"#230.0 026 192.0 50.0",
+    b"I": b"#EAST            EA906S     V2.81     ",
+}
+
+
+@pytest.mark.parametrize("slow", [b"QPI", b"M", b"F"])
+def test_an_answer_that_comes_late_is_not_taken_for_that_of_the_next_question(slow: bytes) -> None:
+    """A busy device answers one question only after the next one: what follows must not be off by one."""
+    held: list[bytes] = []
+
+    def device(sent: bytes) -> bytes:
+        asked = sent.strip(b"\r")
+        answer = ANSWERS.get(asked, asked) + b"\r"
+        if asked == slow and not held:
+            held.append(answer)
+            return b""
+        late = held.pop() if held and held[0] else b""
+        held[:] = [b""] if late else held
+        return late + answer
+
+    *_, state = detect("tcp:192.0.2.7:1", opener=lambda _device, _line: LoopTransport(device))
+    assert state.found is not None
+    assert state.found.protocol == "megatec"

@@ -196,6 +196,7 @@ def test_values_that_cannot_be_true_are_dropped_and_logged_once(caplog: pytest.L
     ]
 
 
+@pytest.mark.thorough
 @given(answer=st.binary(max_size=120), chunk=st.integers(1, 50))
 def test_whatever_a_device_says_only_known_failures_come_out(answer: bytes, chunk: int) -> None:
     for protocol in protocols().values():

@@ -74,6 +74,7 @@ class Noisy:
         return said
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", DESIGNS)
 def test_noise_of_a_device_harms_nothing(kind: str) -> None:

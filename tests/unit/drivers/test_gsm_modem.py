@@ -194,3 +194,21 @@ def test_a_modem_that_is_pulled_out_is_gone(modem: Modem, far: GsmModem) -> None
     far.unplug()
     with pytest.raises(PortError):
         modem.sim()
+
+
+def test_reports_are_heard_between_and_within_answers(modem: Modem, far: GsmModem) -> None:
+    sent = [modem.send(part) for _ in range(3) for part in submit(TO, "x", report=True)]
+    assert sent == [1, 2, 3]
+    far.report(2, 0)
+    assert modem.signal() == -71
+    far.report(1, 0x46)
+    assert [(report.reference, report.status) for report in modem.reports()] == [(2, 0), (1, 0x46)]
+    assert modem.reports() == []
+
+
+def test_a_modem_without_reports_still_sends(modem: Modem, far: GsmModem) -> None:
+    far.reports = False
+    modem.prepare_messages()
+    assert modem.send(next(submit(TO, "x", report=True))) == 1
+    far.report(1, 0)
+    assert modem.reports() == []

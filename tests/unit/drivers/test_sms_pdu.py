@@ -173,3 +173,34 @@ def test_noise_raises_nothing_else(raw: bytes) -> None:
     except ValueError:
         return
     assert isinstance(read.text, str)
+
+
+@pytest.mark.parametrize(
+    ("raw", "reference", "recipient", "arrived", "final"),
+    [
+        # reports of real networks, as test collections of other programs quote them
+        ("07915391131213F406030C91539133131316218030612015402180306120654000", 3, "+351933313161", True, True),
+        ("0891683108608805F906750D91683109731147F4313050913492003130509134430000", 0x75, "+8613903711744", True, True),
+        # the same with other states: still trying, given up
+        ("07915391131213F406030C91539133131316218030612015402180306120654022", 3, "+351933313161", False, False),
+        ("07915391131213F406030C91539133131316218030612015402180306120654046", 3, "+351933313161", False, True),
+    ],
+)
+def test_a_report_says_what_became_of_a_message(
+    raw: str, reference: int, recipient: str, arrived: bool, final: bool
+) -> None:
+    read = pdu.status_report(raw)
+    assert (read.reference, read.recipient) == (reference, recipient)
+    assert (read.arrived, read.final) == (arrived, final)
+
+
+@pytest.mark.parametrize("raw", ["", "zz", "0006", "0002", incoming(FROM_TO, 4, 3, "010203")])
+def test_what_is_no_report_is_refused(raw: str) -> None:
+    with pytest.raises(ValueError, match="."):
+        pdu.status_report(raw)
+
+
+def test_a_report_is_asked_for_where_it_is_wanted() -> None:
+    plain, asking = (next(pdu.submit("+8613912345678", "x", report=wanted)).hex for wanted in (False, True))
+    assert (plain[2:4], asking[2:4]) == ("11", "31")
+    assert plain[4:] == asking[4:]

@@ -161,3 +161,13 @@ def test_what_is_no_longer_true_is_not_sent_and_what_follows_is_planned_with_it(
     ).run("mail")
     assert server.got == ["key-1", "key-3"]
     assert [state for state, _ in states(outbox)] == ["sent", "withdrawn", "sent", "waiting"]
+
+
+def test_a_test_to_an_unknown_address_does_not_say_that_the_server_fails(outbox: Outbox, server: Server) -> None:
+    fill(outbox, 1, "test")
+    server.sending = [Undelivered("550 nobody of that name", whole=False, final=True)]
+    assert run(outbox, server) == ""
+    assert states(outbox) == [("failed", "550 nobody of that name")]
+    outbox.accept([Draft("mail", "a@b.example", Event(0, "key-9", clock.wall(), "X", "event", "warning", {}))], 9)
+    server.sending = [Undelivered("550 nobody of that name", whole=False, final=True)]
+    assert run(outbox, server) == "550 nobody of that name"

@@ -37,11 +37,11 @@ def named(root: Path) -> None:
 @pytest.mark.parametrize(
     ("told", "subject"),
     [
-        (message(), "[UPS-A] Mains failed, UPS on battery since 14:29, about 38 min left"),
+        (message(), "[UPS-A] On battery since 14:29, about 38 min left"),
         (message(kind="clear", body={"duration_s": 754.0}), "[UPS-A] Mains restored at 14:29 after 12 min 34 s"),
         (message("LOAD_HIGH", args={"limit": "80", "value": "91"}), "[UPS-A] Load above 80 %: 91 % since 14:29"),
         (message("CONFIG_CHANGED", "event", args={"by": "ann"}), "[UPS-A] Settings changed: by ann, 14:29"),
-        (message(repeat=2), "[UPS-A] Still: Mains failed, UPS on battery since 14:29, about 38 min left"),
+        (message(repeat=2), "[UPS-A] Still: On battery since 14:29, about 38 min left"),
         (
             message(kind="summary", body={"count": 37, "first": AT, "last": AT + 540, "now": "clear"}),
             "[UPS-A] Mains failed, UPS on battery: 37 more changes from 14:29 to 14:38, over now",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from hypothesis import strategies as st
 from istars.platform import zone
 from istars.settings.field import Field, Group, Section, Type
@@ -90,6 +92,18 @@ BAD = {
         ",".join(["1.2.3.4"] * 17),
     ),
     Type.LIST: ("a, b, c, d, e, f", "a, -b", "a; b"),
+    Type.DATE: (
+        "2026-13-01",
+        "2026-02-29",
+        "20261121",
+        "2026-1-1",
+        "21.11.2026",
+        "2026-W01-1",
+        "today",
+        "=1",
+        "1969-12-31",
+        "2200-01-01",
+    ),
     Type.TEXT: (),
 }
 ZONE_NAMES = zone.names()
@@ -125,6 +139,8 @@ def good_texts(declared: Field) -> st.SearchStrategy[str]:
             return st.one_of(st.just(""), HOSTS.map(lambda host: f"a.person+ups@{host}"))
         case Type.ZONE:
             return st.sampled_from(ZONE_NAMES)
+        case Type.DATE:
+            return st.one_of(st.just(""), st.dates(date(1970, 1, 1), date(2199, 12, 31)).map(str))
         case Type.ADDRESS:
             return st.one_of(st.just(""), st.ip_addresses().map(str))
         case Type.ADDRESSES:

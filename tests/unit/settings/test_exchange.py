@@ -53,6 +53,7 @@ def some_values(data: st.DataObject) -> dict[str, Setting]:
     return values
 
 
+@pytest.mark.thorough
 @PROPERTY
 @given(data=st.data())
 def test_valid_settings_come_back_as_the_same_bytes(data: st.DataObject, declared: None, file: Path) -> None:
@@ -66,6 +67,7 @@ def test_valid_settings_come_back_as_the_same_bytes(data: st.DataObject, declare
     assert exchange.look(exported, file).changes == ()
 
 
+@pytest.mark.thorough
 @PROPERTY
 @given(data=st.data())
 def test_a_mutated_file_imports_validly_or_changes_nothing(data: st.DataObject, declared: None, file: Path) -> None:
@@ -90,6 +92,7 @@ def test_a_mutated_file_imports_validly_or_changes_nothing(data: st.DataObject, 
             assert groups.FIELDS[key].parse(groups.FIELDS[key].format(value)) == value
 
 
+@pytest.mark.thorough
 def test_a_file_cut_off_anywhere_changes_nothing(file: Path) -> None:
     store.change({"system.name": "as it was"}, file)
     before = file.read_bytes()

@@ -129,6 +129,7 @@ def test_nothing_of_a_file_is_taken_where_its_secrets_do_not_open(file: Path) ->
     assert file.read_bytes() == before
 
 
+@pytest.mark.thorough
 @settings(deadline=None, max_examples=40, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_mutated_file_with_secrets_imports_validly_or_changes_nothing(data: st.DataObject, file: Path) -> None:

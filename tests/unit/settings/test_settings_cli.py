@@ -26,6 +26,7 @@ def run(out: Out, *words: str) -> tuple[int, str, str]:
     return status, said.out, said.err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", DISTINCT)
 def test_every_option_is_set_shown_and_exported(root: Path, capsys: Out, key: str) -> None:
     # what must stay below or above it first

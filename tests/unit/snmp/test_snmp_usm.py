@@ -174,6 +174,7 @@ def mutated(chance: random.Random, data: bytes) -> bytes:
     return bytes(found)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(300)
 def test_a_hundred_thousand_broken_packets_do_no_harm(secured: Harness) -> None:
     chance = random.Random(1628)

@@ -52,6 +52,7 @@ def test_what_guards_the_card_is_for_administrators():
     assert MIXED
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", DISTINCT)
 def test_the_api_refuses_each_of_them_to_those_who_may_only_write(bearer, live, key):
     change({other: text for other, text in OTHERS.items() if other.startswith("limit.") and other != key})

@@ -307,7 +307,7 @@ def test_an_order_that_is_none_is_refused(admin):
 
 
 def test_without_an_updater_it_is_said_that_nothing_happens(admin, monkeypatch):
-    monkeypatch.setattr("istars.web.orders.WAIT_S", 0.05)
+    monkeypatch.setattr("istars.web.firmware_orders.WAIT_S", 0.05)
     answer = admin.post("/assistant/firmware/order", {"order": "look"})
     assert (answer.status_code, "does not answer" in text(answer)) == (503, True)
 

@@ -42,6 +42,7 @@ def test_all_settings(ask):
     assert isinstance(answer.json["settings"]["ups.link.timeout"], float)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", DISTINCT)
 def test_every_option_is_described_and_changed(ask, key):
     change({other: text for other, text in OTHERS.items() if other.startswith("limit.") and other != key})
@@ -59,6 +60,7 @@ def test_every_option_is_described_and_changed(ask, key):
     assert (again.status_code, again.json["changed"]) == (200, [])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", DISTINCT)
 def test_every_option_refuses_what_is_wrong(ask, key):
     wrong = [[], {}, "a\0b", "x" * 300, "\ud800"]

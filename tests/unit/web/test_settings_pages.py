@@ -55,6 +55,7 @@ def test_a_page_shows_every_option_with_label_and_help(admin, live, path):
             assert f'id="{field}-help"' in page
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("path", "key"), TRIED)
 def test_every_option_is_changed_on_its_page(admin, live, path, key):
     change({other: text for other, text in OTHERS.items() if other.startswith("limit.") and other != key})
@@ -73,6 +74,7 @@ def test_every_option_is_changed_on_its_page(admin, live, path, key):
         assert seen_in(admin.get(path))[key] == OTHERS[key]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("path", "key"), [each for each in TRIED if FIELDS[each[1]].type is not Type.SWITCH])
 def test_what_no_option_takes_is_refused_at_its_field(admin, live, path, key):
     field = key.replace(".", "-")

@@ -36,12 +36,14 @@ def start(live: LiveTable) -> Iterator[Callable[[], Core]]:
     yield begin
     for core in started:
         core.recorder.close()
+        core.historian.close()
         core.live.close()
 
 
 def kill(core: Core) -> None:
     """What SIGKILL leaves: nothing is flushed, nothing said."""
     core.recorder.close()
+    core.historian.close()
     core.live.close()
 
 
@@ -276,3 +278,14 @@ def test_commands_to_the_ups_are_told_once_with_their_result(live: LiveTable, st
     kill(start())
     assert told() == [("event", "CARD_STARTED"), ("event", "COMMAND_FAILED")]
     assert recorded()[-1].args["result"] == "not offered"
+
+
+def test_a_test_message_is_no_event_so_that_trying_an_address_writes_to_nobody_else(
+    live: LiveTable, start: Callable[[], Core]
+) -> None:
+    core = start()
+    number = live.submit("notifier", "istars.notify.test", {}, asked_by="ann", address="::1", lifetime_s=5)
+    live.claim("notifier")
+    live.finish(number, "failed", "550 no")
+    core.turn()
+    assert told() == [("event", "CARD_STARTED")]

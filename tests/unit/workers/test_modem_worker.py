@@ -417,3 +417,61 @@ def test_settings_of_others_leave_the_port_open(worker: ModemWorker, far: GsmMod
     look(worker, fake_clock)
     assert worker._session is not session
     assert far.sent[0].startswith("0891683108100005F0")
+
+
+def test_the_record_says_when_the_telephone_has_the_message(
+    worker: ModemWorker, far: GsmModem, fake_clock: FakeClock
+) -> None:
+    happens(ANN, kind="raise")
+    happens(BEN)
+    look(worker, fake_clock, 2)
+    assert results() == ["sent: taken by the network, reference 1", "sent: taken by the network, reference 2"]
+    far.report(1, 0x22)
+    look(worker, fake_clock)
+    assert "telephone" not in str(results()), "the centre goes on trying"
+    far.report(1, 0x00)
+    far.report(2, 0x46)
+    look(worker, fake_clock)
+    first, second = results()
+    assert first.startswith("sent: taken by the network, reference 1; the telephone has it, ")
+    assert second.startswith(
+        "failed: taken by the network, reference 2; not delivered: the telephone could not be reached in time, "
+    )
+
+
+def test_a_long_message_has_arrived_when_all_its_parts_have(
+    worker: ModemWorker, far: GsmModem, fake_clock: FakeClock
+) -> None:
+    save({"system.name": "x" * 40 + "ü€" * 4})
+    happens(ANN, kind="status", text="long " * 60)
+    look(worker, fake_clock, 2)
+    assert len(far.sent) == 2
+    far.report(1, 0)
+    look(worker, fake_clock)
+    assert "the telephone has it" not in results()[0]
+    far.report(2, 0)
+    look(worker, fake_clock)
+    assert "; the telephone has it, " in results()[0]
+
+
+def test_a_report_about_another_number_is_not_believed(
+    worker: ModemWorker, far: GsmModem, fake_clock: FakeClock
+) -> None:
+    happens(ANN)
+    look(worker, fake_clock, 2)
+    far.sent.append(far.sent[0].replace("683119325476F8", "683119000000F2"))
+    far._do("report 2 0")
+    far.sent[0], far.sent[1] = far.sent[1], far.sent[0]
+    far.report(1, 0)
+    look(worker, fake_clock)
+    assert results() == ["sent: taken by the network, reference 1"]
+
+
+def test_no_report_is_asked_for_where_that_is_switched_off(
+    worker: ModemWorker, far: GsmModem, fake_clock: FakeClock
+) -> None:
+    save({"sms.reports": "off"})
+    happens(ANN)
+    look(worker, fake_clock, 3)
+    octets = bytes.fromhex(far.sent[0])
+    assert octets[1 + octets[0]] & 0x20 == 0

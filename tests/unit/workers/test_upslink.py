@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from fake_clock import FakeClock
 from istars.drivers.engine import Options, Poll, protocols
+from istars.drivers.item import Writable
 from istars.errors import CommandRefused, LinkError, NoAnswer, PortError
 from istars.model.readings import Value
 from istars.platform import clock, paths
 from istars.settings.store import save
+from istars.store import abilities
 from istars.store.live import LiveTable
+from istars.store.live_commands import LiveCommand
 from istars.workers.upslink import UpsLink
 
 
@@ -29,12 +32,26 @@ class FakeDriver:
         self.given: list[tuple[str, dict[str, int | str]]] = []
         self.result: str | CommandRefused | LinkError = "done"
         self.asked: tuple[str, str, Options] | None = None
+        self.last_seen = b""
+        self.protocol = protocols()["megatec"]
+        self.counts_s = 0
+        self.written: list[tuple[str, object]] = []
 
     def open(self) -> None:
         self.opened += 1
 
     def close(self) -> None:
         self.closed += 1
+
+    def offers(self) -> dict[str, dict[str, tuple[int, int]]]:
+        return {"shutdown.return": {"delay_s": (12, 600)}, "shutdown.stop": {}}
+
+    def writable(self) -> tuple[Writable, ...]:
+        return (Writable("battery.packs", len(self.written), 1, 99),)
+
+    def write(self, name: str, value: object) -> str:
+        self.written.append((name, value))
+        return "written"
 
     def poll(self) -> Poll:
         self.polls += 1
@@ -218,3 +235,52 @@ def test_readings_of_another_protocol_are_forgotten(link: UpsLink, live: LiveTab
     link.turn()
     assert "battery.runtime" not in live.readings()
     assert "istars.link.state" in live.readings()
+
+
+def give(live: LiveTable, link: UpsLink, name: str, arguments: dict[str, object] | None = None) -> LiveCommand:
+    """Let the worker carry out a command."""
+    number = live.submit("upslink", name, arguments or {}, asked_by="test", address="local", lifetime_s=5)
+    link.turn()
+    return live.command(number)
+
+
+def test_what_the_ups_can_do_is_told_and_forgotten_with_the_port(link: UpsLink, driver: FakeDriver) -> None:
+    assert abilities.read() == abilities.Abilities()
+    link.turn()
+    told = abilities.read()
+    assert (told.protocol, [each.name for each in told.offered()]) == ("megatec", ["shutdown.return", "shutdown.stop"])
+    assert told.limits(told.offered()[0], "delay_s") == (12, 600)
+    link.end()
+    assert abilities.read() == abilities.Abilities()
+
+
+def test_a_variable_is_written_and_told_anew(link: UpsLink, live: LiveTable, driver: FakeDriver) -> None:
+    link.turn()
+    assert abilities.read().setting("battery.packs") == abilities.Setting("battery.packs", 0, 1, 99)
+    done = give(live, link, "istars.variable.set", {"name": "battery.packs", "value": "4"})
+    assert (done.state, done.result, driver.written) == ("done", "written", [("battery.packs", "4")])
+    now = abilities.read().setting("battery.packs")
+    assert now is not None
+    assert now.value == 1
+
+
+def test_a_switch_off_counts_down_until_the_ups_no_longer_says_so(
+    link: UpsLink, live: LiveTable, driver: FakeDriver, fake_clock: FakeClock
+) -> None:
+    def left() -> tuple[object, bool] | None:
+        fake_clock.forward(1)
+        link.turn()
+        found = live.readings().get("ups.timer.shutdown")
+        return None if found is None or found.stale(fake_clock.at) else (found.value, found.estimated)
+
+    driver.counts_s = 60
+    give(live, link, "shutdown.return", {"delay_s": 60})
+    driver.answer = {"ups.status": "OL", "ups.alarm": "SHUTDOWN_PENDING"}
+    assert left() == (59, True)
+    fake_clock.forward(28)
+    assert left() == (30, True)
+    driver.answer = {"ups.status": "OL", "ups.alarm": ""}
+    fake_clock.forward(3)
+    assert left() is None
+    driver.answer = {"ups.status": "OL", "ups.alarm": "SHUTDOWN_PENDING"}
+    assert left() is None

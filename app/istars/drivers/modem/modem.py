@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from istars.drivers.link import shown
-from istars.drivers.modem.pdu import Pdu
+from istars.drivers.modem.pdu import Pdu, Report, status_report
 from istars.drivers.transport import Transport
 from istars.errors import BadAnswer, CommandRefused, NoAnswer
 
@@ -115,6 +115,8 @@ class Modem:
     def __init__(self, transport: Transport, times: Times | None = None) -> None:
         self._transport = transport
         self._times = times or Times()
+        self._reports: list[Report] = []
+        self._report_follows = False
 
     def open(self) -> None:
         """Open the port and find a modem there."""
@@ -145,9 +147,17 @@ class Modem:
         self._optional("AT+CMEE=1")
 
     def prepare_messages(self) -> None:
-        """The same for messages, which some modems take only with an open SIM card: as PDU, and those that come in are kept."""
+        """The same for messages, which some modems take only with an open SIM card.
+
+        They stand as PDU, those that come in are kept, and reports of delivery are said at once.
+        """
         self._ask("AT+CMGF=0")
-        self._optional("AT+CNMI=2,1,0,0,0")
+        # Reports need no acknowledgement then (27.005 section 3.4.4); a modem that lacks them is still told to keep the rest.
+        self._optional("AT+CSMS=0")
+        try:
+            self._ask("AT+CNMI=2,1,0,1,0")
+        except Refused:
+            self._optional("AT+CNMI=2,1,0,0,0")
 
     def identity(self) -> str:
         """Maker and model."""
@@ -217,6 +227,8 @@ class Modem:
             buffer += chunk
             for line in buffer.split(b"\n")[:-1]:
                 self._judge(line.strip(), command)
+        for line in buffer.split(b"\n"):
+            self._notice(line.strip())
         self._transport.write(pdu.hex.encode("ascii") + END)
         for answer in self._lines(command, self._times.send_s):
             found = re.fullmatch(r"\+CMGS: *(\d+).*", answer)
@@ -234,6 +246,12 @@ class Modem:
             elif place is not None and re.fullmatch(r"[0-9A-Fa-f]+", line):
                 found.append((place, line))
                 place = None
+        return found
+
+    def reports(self) -> list[Report]:
+        """Reports of delivery that have come since the last call."""
+        self._overhear()
+        found, self._reports = self._reports, []
         return found
 
     def delete(self, place: int) -> None:
@@ -261,7 +279,30 @@ class Modem:
         self._write(command)
         return self._lines(command, timeout_s or self._times.answer_s)
 
+    def _overhear(self) -> None:
+        """What the modem has said unasked: reports of delivery count, all else is forgotten."""
+        said = b""
+        while chunk := self._transport.read(1, time.monotonic()):
+            said += chunk
+        for line in said[-LONGEST_LINE:].split(b"\n"):
+            self._notice(line.strip(b"\r \0"))
+
+    def _notice(self, line: bytes) -> bool:
+        """Whether `line` belongs to a report of delivery: +CDS, and its PDU on the next line."""
+        if line.startswith(b"+CDS:"):
+            self._report_follows = True
+            return True
+        if not self._report_follows or not line:
+            return False
+        self._report_follows = False
+        try:
+            self._reports.append(status_report(line.decode("ascii", "replace")))
+        except ValueError:
+            return False
+        return True
+
     def _write(self, command: str) -> None:
+        self._overhear()
         self._transport.discard()
         self._transport.write(command.encode("ascii") + b"\r")
 
@@ -273,6 +314,8 @@ class Modem:
             *whole, buffer = (buffer + chunk)[-LONGEST_LINE:].split(b"\n")
             for raw in whole:
                 line = raw.strip(b"\r \0")
+                if self._notice(line):
+                    continue
                 if self._judge(line, command):
                     return lines
                 text = line.decode("ascii", "replace")

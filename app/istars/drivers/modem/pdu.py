@@ -1,4 +1,4 @@
-"""Short messages as they stand on the wire: SMS-SUBMIT and SMS-DELIVER (3GPP TS 23.040) in the alphabets of TS 23.038.
+"""Short messages as they stand on the wire (3GPP TS 23.040): SMS-SUBMIT, SMS-DELIVER, SMS-STATUS-REPORT; alphabets of TS 23.038.
 
 Text that fits the GSM alphabet goes with 7 bits a character, all other as UCS-2. What is too long for one message goes in parts
 that the telephone puts together again.
@@ -29,8 +29,9 @@ WHOLE_UNITS, PART_UNITS = 70, 67
 MOST_PARTS = 255
 GSM7, UCS2 = 0x00, 0x08
 
-SUBMIT, WITH_HEADER = 0x11, 0x40
-"""First octet: SMS-SUBMIT with a relative validity period; user data begin with a header."""
+SUBMIT, WITH_REPORT, WITH_HEADER = 0x11, 0x20, 0x40
+"""First octet: SMS-SUBMIT with a relative validity period; the network is to report; user data begin with a header."""
+STATUS_REPORT = 0x02
 INTERNATIONAL, UNKNOWN, ALPHANUMERIC = 0x91, 0x81, 0xD0
 PARTS_HEADER = bytes((0x05, 0x00, 0x03))
 """Header of one part (9.2.3.24.1): length, concatenated messages with 8 bit reference, length; then reference, total, number."""
@@ -55,6 +56,25 @@ class Received:
     sender: str
     text: str
     at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a message part: its reference, its recipient, the message centre's status (TP-ST, 9.2.3.15)."""
+
+    reference: int
+    recipient: str
+    status: int
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the telephone has it, as far as the centre can tell."""
+        return self.status < 0x20
+
+    @property
+    def final(self) -> bool:
+        """Whether the centre has ended its tries; while it has not, another report follows."""
+        return not 0x20 <= self.status < 0x40
 
 
 def _swapped(digits: str) -> bytes:
@@ -133,11 +153,12 @@ def split(text: str) -> list[str]:
 
 
 def submit(
-    number: str, text: str, *, reference: int = 0, centre: str = "", validity: int = THREE_DAYS
+    number: str, text: str, *, reference: int = 0, centre: str = "", validity: int = THREE_DAYS, report: bool = False
 ) -> Iterator[Pdu]:
     """The parts of a message to `number`; `reference` (0 to 255) is what the telephone joins them by.
 
-    `validity` is TP-VP of 9.2.3.12.1. Raises ValueError for a text that needs more than 255 parts.
+    With `report` the network says later what became of each part. `validity` is TP-VP of 9.2.3.12.1. Raises ValueError for a
+    text that needs more than 255 parts.
     """
     pieces = split(text)
     if len(pieces) > MOST_PARTS:
@@ -152,7 +173,7 @@ def submit(
         else:
             data = header + _units(piece)
             length = len(data)
-        first = SUBMIT | (WITH_HEADER if header else 0)
+        first = SUBMIT | (WITH_HEADER if header else 0) | (WITH_REPORT if report else 0)
         tpdu = bytes((first, 0)) + _address(number) + bytes((0, GSM7 if gsm else UCS2, validity, length)) + data
         yield Pdu((_centre(centre) + tpdu).hex().upper(), len(tpdu))
 
@@ -178,6 +199,22 @@ def deliver(pdu: str) -> Received:
         return _deliver(bytes.fromhex(pdu))
     except (IndexError, UnicodeDecodeError) as problem:
         raise ValueError(f"{pdu[:40]}... is no SMS-DELIVER") from problem
+
+
+def status_report(pdu: str) -> Report:
+    """Read an SMS-STATUS-REPORT as `+CDS` gives it, with the field of the message centre. Raises ValueError."""
+    octets = bytes.fromhex(pdu)
+    try:
+        rest = octets[1 + octets[0] :]
+        first, reference, digits, kind = rest[:4]
+        end = 4 + (digits + 1) // 2
+        # two time stamps of seven octets stand before the status
+        status = rest[end + 14]
+    except (IndexError, ValueError) as problem:
+        raise ValueError(f"{pdu[:40]}... is no SMS-STATUS-REPORT") from problem
+    if first & 3 != STATUS_REPORT:
+        raise ValueError("it is not a status report")
+    return Report(reference, _sender(rest[4:end], digits, kind), status)
 
 
 def _deliver(octets: bytes) -> Received:

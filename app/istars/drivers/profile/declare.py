@@ -65,6 +65,20 @@ class MapCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class MapVariable:
+    """One register that can be written with a value of the user: a number times `scale`, or a choice; `low` to `high`."""
+
+    name: str
+    function: int
+    at: Registers
+    decode: Decoder
+    scale: float = 1
+    choices: Mapping[str, int] = field(default_factory=dict)
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """A whole register map."""
 
@@ -80,4 +94,5 @@ class Profile:
     items: tuple[MapItem, ...] = ()
     rules: tuple[Rule, ...] = ()
     commands: tuple[MapCommand, ...] = ()
+    variables: tuple[MapVariable, ...] = ()
     samples: tuple[Sample, ...] = ()

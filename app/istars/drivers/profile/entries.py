@@ -7,12 +7,13 @@ from typing import Any
 
 from istars.drivers.conditions import Condition, Test
 from istars.drivers.item import Blocks, Decoder, Line, Registers, Sample, Table, Timing, When
-from istars.drivers.profile.declare import TOGETHER, MapCommand, MapItem, Phases, Rule, Side
+from istars.drivers.profile.declare import TOGETHER, MapCommand, MapItem, MapVariable, Phases, Rule, Side
 from istars.drivers.profile.source import Entry, Wrong, whole
 from istars.drivers.registers import Choice, Number, Text
 from istars.model.alarms import ALARMS
 from istars.model.commands import COMMANDS
 from istars.model.readings import PHASES, READINGS, STATUS_TOKENS, Kind, Value
+from istars.model.variables import VARIABLES
 
 LAST_REGISTER = 65_535
 TABLES = {"input": Table.INPUT, "holding": Table.HOLDING}
@@ -57,7 +58,7 @@ def _number(entry: Entry, _name: str) -> Decoder:
     return Number(entry.number("scale", -1e6, 1e6, 1), entry.flag("signed", True), unknown, bits)
 
 
-def _choice(entry: Entry, name: str) -> Decoder:
+def _choice(entry: Entry, name: str) -> Choice:
     choices = {whole("choices", key, 0, LAST_REGISTER): value for key, value in entry.items("choices").items()}
     declared = READINGS[name].values if name in READINGS else None
     for value in choices.values():
@@ -200,6 +201,28 @@ def command_of(entry: Entry, known: Collection[str]) -> MapCommand:
         entry.whole("value", 0, LAST_REGISTER),
         _condition(entry.items("shown"), known),
     )
+
+
+def variable_of(entry: Entry) -> MapVariable:
+    """One entry of `variables`."""
+    name = entry.text("name")
+    declared = VARIABLES.get(name)
+    if declared is None:
+        raise Wrong(f"{name!r} is not the name of a variable that can be written")
+    function, at = entry.whole("function", 1, 127, 6), _registers(entry, Table.HOLDING, 1, 1)
+    if declared.choices:
+        decode = _choice(entry, name)
+        strange = [str(word) for word in decode.choices.values() if word not in declared.choices]
+        if strange:
+            raise Wrong(f"choices: {strange[0]!r} is not one of: {', '.join(declared.choices)}")
+        return MapVariable(name, function, at, decode, choices={word: raw for raw, word in decode.choices.items()})
+    if declared.decimals is None:
+        raise Wrong(f"{name} is a text: a register cannot hold it")
+    scale = entry.number("scale", 1e-6, 1e6, 1)
+    low, high = entry.number("min", -1e6, 1e6), entry.number("max", -1e6, 1e6)
+    if not low < high or not -0x8000 <= low / scale <= high / scale <= 0xFFFF:
+        raise Wrong("min and max must be in order and fit into a register")
+    return MapVariable(name, function, at, Number(scale, low < 0), scale, {}, low, high)
 
 
 def sample_of(entry: Entry) -> Sample:

@@ -59,6 +59,7 @@ class _Reader:
         alarms = self._section(top, "alarms", lambda entry: entries.alarm_of(entry, table))
         rules = self._section(top, "rules", lambda entry: entries.rule_of(entry, names))
         commands = self._section(top, "commands", lambda entry: entries.command_of(entry, names))
+        variables = self._section(top, "variables", entries.variable_of)
         samples = self._section(top, "samples", entries.sample_of)
         hidden = {item.name: item for found, _ in alarms for item in found}
         return Profile(
@@ -74,6 +75,7 @@ class _Reader:
             items=(*items, *hidden.values()),
             rules=(*(rule for _, found in alarms for rule in found), *rules),
             commands=tuple(commands),
+            variables=tuple(variables),
             samples=tuple(samples),
         )
 

@@ -38,18 +38,18 @@ def _test(arguments: Mapping[str, int]) -> Order:
 
 def _return(arguments: Mapping[str, int]) -> Order:
     said, seconds = delay_text(arguments["delay_s"])
-    return Order(f"S{said}".encode(), f"Output off in {seconds} s, on again when mains returns")
+    return Order(f"S{said}".encode(), f"Output off in {seconds} s, on again when mains returns", seconds)
 
 
 def _stay_off(arguments: Mapping[str, int]) -> Order:
     said, seconds = delay_text(arguments["delay_s"])
-    return Order(f"S{said}R0000".encode(), f"Output off in {seconds} s, to stay off")
+    return Order(f"S{said}R0000".encode(), f"Output off in {seconds} s, to stay off", seconds)
 
 
 def _reboot(arguments: Mapping[str, int]) -> Order:
     said, seconds = delay_text(arguments["delay_s"])
     minutes = _minutes(arguments["return_s"])
-    return Order(f"S{said}R{minutes:04d}".encode(), f"Output off in {seconds} s, on again {minutes} min later")
+    return Order(f"S{said}R{minutes:04d}".encode(), f"Output off in {seconds} s, on again {minutes} min later", seconds)
 
 
 def _shows(place: int, value: bool) -> Callable[[Fields, Fields], bool]:

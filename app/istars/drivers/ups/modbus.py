@@ -24,9 +24,11 @@ from istars.drivers.item import (
     Protocol,
     Readings,
     Registers,
+    Settable,
+    When,
 )
 from istars.drivers.profile import parse_profile
-from istars.drivers.profile.declare import TOGETHER, MapCommand, MapItem, Phases, Profile
+from istars.drivers.profile.declare import TOGETHER, MapCommand, MapItem, MapVariable, Phases, Profile
 from istars.drivers.ups.status import status_readings
 from istars.model.commands import COMMANDS
 from istars.model.readings import PHASES, Value
@@ -54,6 +56,7 @@ def protocol_of(profile: Profile) -> Protocol:
         items=tuple(item for declared in profile.items for item in _items(declared)),
         interpreter=lambda _options: MapInterpreter(profile),
         commands=tuple(_command(command, profile) for command in profile.commands),
+        variables=tuple(_variable(declared) for declared in profile.variables),
         samples=profile.samples,
         remark=profile.remark,
         source=profile.source,
@@ -81,6 +84,16 @@ def _command(declared: MapCommand, profile: Profile) -> Command:
         shown=_shown(declared.shown, profile),
         shows="the UPS confirms it by its state",
     )
+
+
+def _variable(declared: MapVariable) -> Settable:
+    def write(value: Value) -> bytes:
+        raw = declared.choices[str(value)] if declared.choices else round(float(value) / declared.scale) & 0xFFFF
+        return write_pdu(declared.function, declared.at.address, raw)
+
+    limits = None if declared.low is None or declared.high is None else (declared.low, declared.high)
+    item = Item(declared.name, declared.at, declared.decode, When.ONCE)
+    return Settable(declared.name, item, write, lambda _fields: limits, tuple(declared.choices))
 
 
 def _shown(condition: Condition, profile: Profile) -> Callable[[Fields, Fields], bool]:

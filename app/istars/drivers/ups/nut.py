@@ -95,7 +95,9 @@ def _delayed(name: str, variables: Mapping[str, str]) -> Command:
     def order(given: Mapping[str, int]) -> Order:
         sets = [f'SET VAR {{ups}} {variable} "{given[argument]}"' for argument, variable in variables.items()]
         return Order(
-            "\n".join([*sets, f"INSTCMD {{ups}} {name}"]).encode(), f"{DECLARED[name].label} in {given['delay_s']} s"
+            "\n".join([*sets, f"INSTCMD {{ups}} {name}"]).encode(),
+            f"{DECLARED[name].label} in {given['delay_s']} s",
+            given["delay_s"],
         )
 
     return Command(name, order, dict.fromkeys(variables, Limit(0, 599_940, "s")))

@@ -31,6 +31,7 @@ from istars.drivers.item import (
     Protocol,
     Readings,
     Sample,
+    Settable,
     Timing,
     When,
 )
@@ -137,12 +138,12 @@ def _alive(values: Mapping[str, Value]) -> bool:
     return not volts or any(isinstance(value, int | float) and value > 20 for value in volts)
 
 
-def _set(says: str, *pairs: tuple[str, int | str]) -> Order:
+def _set(says: str, *pairs: tuple[str, int | str], counts_s: int = 0) -> Order:
     bound = [
         (f"{MIB}.{place}", ber.Value(ber.OID if isinstance(value, str) else ber.INTEGER, value))
         for place, value in pairs
     ]
-    return Order(ber.bindings(bound), says)
+    return Order(ber.bindings(bound), says, counts_s)
 
 
 def _fixed(says: str, *pairs: tuple[str, int | str]) -> Callable[[Mapping[str, int]], Order]:
@@ -183,13 +184,13 @@ COMMANDS = (
     Command(
         "shutdown.return",
         lambda given: _set(f"Output off in {given['delay_s']} s, on again when mains returns",
-                           ("8.1.0", 1), ("8.5.0", 1), ("8.2.0", given["delay_s"])),
+                           ("8.1.0", 1), ("8.5.0", 1), ("8.2.0", given["delay_s"]), counts_s=given["delay_s"]),
         {"delay_s": DELAY}, _counting, _COUNTS,
     ),
     Command(
         "shutdown.stayoff",
         lambda given: _set(f"Output off in {given['delay_s']} s, to stay off",
-                           ("8.1.0", 1), ("8.5.0", 2), ("8.2.0", given["delay_s"])),
+                           ("8.1.0", 1), ("8.5.0", 2), ("8.2.0", given["delay_s"]), counts_s=given["delay_s"]),
         {"delay_s": DELAY}, _counting, _COUNTS,
     ),
     Command("shutdown.stop", _fixed("Shutdown cancelled", ("8.2.0", -1)), {},
@@ -197,6 +198,52 @@ COMMANDS = (
     Command("load.off", _fixed("Output off at once", ("8.1.0", 1), ("8.5.0", 2), ("8.2.0", 0))),
     Command("load.on", _fixed("Output on", ("8.3.0", 0))),
 )  # fmt: skip
+
+
+def _object(name: str, place: str, factor: int = 1, low: float = 0, high: float = 99_999) -> Settable:
+    """A number; `factor` of the object's units make one of the variable's."""
+
+    def write(value: Value) -> bytes:
+        return _set("", (place, round(float(value) * factor))).payload
+
+    return Settable(name, Item(name, Oid(place), Scaled(1 / factor), When.ONCE), write, lambda _fields: (low, high))
+
+
+def _minutes(name: str, place: str) -> Settable:
+    """Whole minutes in the object, seconds in the variable; what is between is the next longer time."""
+
+    def write(value: Value) -> bytes:
+        return _set("", (place, -(-int(value) // 60))).payload
+
+    return Settable(name, Item(name, Oid(place), Scaled(60), When.ONCE), write, lambda _fields: (60, 5940))
+
+
+def _chosen(name: str, place: str, words: Mapping[int, str]) -> Settable:
+    numbers = {word: code for code, word in words.items()}
+    return Settable(
+        name,
+        Item(name, Oid(place), lambda raw: words.get(int(raw)) if raw.isdigit() else None, When.ONCE),
+        lambda value: _set("", (place, numbers[str(value)])).payload,
+        choices=tuple(numbers),
+    )
+
+
+def _name(value: Value) -> bytes:
+    return ber.bindings([(f"{MIB}.1.5.0", ber.Value(ber.OCTETS, str(value).encode()))])
+
+
+VARIABLES = (
+    Settable("ups.id", Item("ups.id", Oid("1.5.0"), utf8, When.ONCE), _name),
+    _chosen("ups.start.auto", "8.5.0", {1: "yes", 2: "no"}),
+    _minutes("battery.runtime.low", "9.7.0"),
+    _object("input.transfer.low", "9.9.0", high=1000),
+    _object("input.transfer.high", "9.10.0", high=1000),
+    _object("input.voltage.nominal", "9.1.0", high=1000),
+    _object("input.frequency.nominal", "9.2.0", 10, high=100),
+    _object("output.voltage.nominal", "9.3.0", high=1000),
+    _object("output.frequency.nominal", "9.4.0", 10, high=100),
+)
+"""Objects of RFC 1628 that may be written. Many cards refuse what they do not like: their answer decides."""
 
 PROTOCOL = Protocol(
     name="rfc1628",
@@ -207,6 +254,7 @@ PROTOCOL = Protocol(
     items=_items(),
     interpreter=Interpreter,
     commands=COMMANDS,
+    variables=VARIABLES,
     remark="SNMP version 1 or 2c. Whoever knows the community may read, and command where the other card allows it.",
     samples=(
         Sample(

@@ -29,6 +29,7 @@ from istars.drivers.item import Family, Group, Item, Line, Protocol, Query, Samp
 from istars.drivers.ups import TEXT_PROTOCOLS
 from istars.drivers.ups.voltronic_commands import COMMANDS
 from istars.drivers.ups.voltronic_states import Interpreter
+from istars.drivers.ups.voltronic_variables import variables
 
 QPI = Query(b"QPI", re.compile(rb".*\(PI(?P<protocol>0[0-389]|1[034]|31|99) *", re.DOTALL), When.ONCE)
 QGS = query(
@@ -163,6 +164,7 @@ PROTOCOL = Protocol(
     ),
     interpreter=lambda _options: Interpreter(),
     commands=COMMANDS,
+    variables=variables(QBV),
     samples=SAMPLES,
     remark="What a unit does not have it answers by (NAK; that is then not asked again.",
     source="networkupstools/nut 6c63f774, nutdrv_qx_voltronic.c; manuals of Grafenthal USV-PTR and Ladis G31",

@@ -8,9 +8,19 @@ from istars.settings.field import Field, Group, Section, Type
 MAIL_RECIPIENTS = 8
 WEBHOOKS = 4
 SYSLOGS = 4
+REPORTS = 4
 FINGERPRINT = r"(([0-9A-Fa-f]{2}:?){32})?"
 URL = r"(https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[!-~]*)?)?"
 HOUR = r"([01]\d|2[0-3]):[0-5]\d"
+
+
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+"""Languages in which the card writes to people; `locale/` has their texts."""
+
+
+def spoken(stem: str, who: str) -> Field:
+    """The language in which `who` is told."""
+    return Field(f"{stem}.language", Type.CHOICE, "en", f"{who}: language", choices=LANGUAGES)
 
 
 def wishes(stem: str, who: str, events: str) -> tuple[Field, ...]:
@@ -27,7 +37,7 @@ def wishes(stem: str, who: str, events: str) -> tuple[Field, ...]:
                 "warnings": "Warnings and worse",
                 "critical": "What is critical",
                 "power": "Power and battery",
-                "chosen": "The events chosen below",
+                "chosen": "Own choice",
             },
         ),
         Field(
@@ -35,7 +45,7 @@ def wishes(stem: str, who: str, events: str) -> tuple[Field, ...]:
             Type.LIST,
             "",
             f"{who}: chosen events",
-            "Codes of events, as in the event record, separated by commas. Only counts where they are to be chosen.",
+            "Codes, separated by commas; easier under “Events for each recipient”. Counts only with an own choice.",
             maximum=len(ALARMS),
             pattern="|".join(ALARMS),
         ),
@@ -131,9 +141,36 @@ MAIL = Group(
                 (
                     Field(f"mail.to.{number}.address", Type.MAIL, "", f"Recipient {number}", maximum=254),
                     *wishes(f"mail.to.{number}", f"Recipient {number}", "warnings"),
+                    spoken(f"mail.to.{number}", f"Recipient {number}"),
                 ),
+                fold=True,
             )
             for number in range(1, MAIL_RECIPIENTS + 1)
+        ),
+        Section(
+            "Daily report",
+            (
+                Field(
+                    "mail.report.time",
+                    Type.TEXT,
+                    "07:30",
+                    "Delivery time",
+                    "The report is about the 24 hours before. One that the card has missed follows when it is on again.",
+                    pattern=HOUR,
+                ),
+                *(
+                    field
+                    for number in range(1, REPORTS + 1)
+                    for field in (
+                        Field(
+                            f"mail.report.{number}.address", Type.MAIL, "", f"Report recipient {number}", maximum=254
+                        ),
+                        spoken(f"mail.report.{number}", f"Report recipient {number}"),
+                    )
+                ),
+            ),
+            "The day's curves, lowest and highest readings, energy, events and the state of the battery. Without a recipient "
+            "none is sent.",
         ),
     ),
     help="How this card sends e-mail, and who gets one when something happens.",
@@ -152,7 +189,7 @@ WEBHOOK = Group(
                         Type.TEXT,
                         "",
                         f"Webhook {number}: address",
-                        "https://... that takes a POST.",
+                        "https://... that takes a POST. Keep it secret: who knows it may write there. Records show its host.",
                         maximum=200,
                         pattern=URL,
                     ),
@@ -179,7 +216,9 @@ WEBHOOK = Group(
                         maximum=120,
                     ),
                     *wishes(f"webhook.{number}", f"Webhook {number}", "all"),
+                    spoken(f"webhook.{number}", f"Webhook {number}"),
                 ),
+                fold=True,
             )
             for number in range(1, WEBHOOKS + 1)
         ),
@@ -223,6 +262,7 @@ SYSLOG = Group(
                     ),
                     *wishes(f"syslog.{number}", f"Server {number}", "all"),
                 ),
+                fold=True,
             )
             for number in range(1, SYSLOGS + 1)
         ),

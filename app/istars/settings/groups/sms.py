@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from istars.settings.field import Field, Group, Section, Type
-from istars.settings.groups.alerts import wishes
+from istars.settings.groups.alerts import spoken, wishes
 
 RECIPIENTS = 8
 WORKER = "modem"
@@ -20,7 +20,8 @@ GROUP = Group(
                     Type.TEXT,
                     "",
                     "Port",
-                    "A serial device, or tcp:HOST:PORT for a modem behind a serial server. Leave it empty to send no SMS.",
+                    "/dev/modem on the card, another serial device, or tcp:HOST:PORT for a modem behind a serial server. Empty "
+                    "sends no SMS. RS485 sensors have a port of their own: both work at the same time.",
                     pattern=r"(/[\w./:-]+|tcp:[\w.\-\[\]:]+:\d{1,5})?",
                     applies=WORKER,
                 ),
@@ -71,6 +72,20 @@ GROUP = Group(
             ),
         ),
         Section(
+            "Reports",
+            (
+                Field(
+                    "sms.reports",
+                    Type.SWITCH,
+                    True,
+                    "Ask whether it arrived",
+                    "The network then says when the telephone has the message; it stands in the SMS record. A few networks "
+                    "charge for that.",
+                    applies=WORKER,
+                ),
+            ),
+        ),
+        Section(
             "Questions",
             (
                 Field(
@@ -97,7 +112,9 @@ GROUP = Group(
                         pattern=r"(\+?\d{3,20})?",
                     ),
                     *wishes(f"sms.to.{number}", f"Number {number}", "critical"),
+                    spoken(f"sms.to.{number}", f"Number {number}"),
                 ),
+                fold=True,
             )
             for number in range(1, RECIPIENTS + 1)
         ),

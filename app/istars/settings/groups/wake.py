@@ -42,16 +42,16 @@ GROUP = Group(
                 f"Computer {number}",
                 (
                     Field(
-                        f"wake.host.{number}.on", Type.SWITCH, False, f"Computer {number}: wake it when mains is back"
-                    ),
-                    Field(f"wake.host.{number}.name", Type.TEXT, "", f"Computer {number}: name", maximum=40),
-                    Field(
                         f"wake.host.{number}.mac",
                         Type.TEXT,
                         "",
                         f"Computer {number}: MAC address",
                         "For example 00:1a:2b:3c:4d:5e.",
                         pattern=r"([0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5})?",
+                    ),
+                    Field(f"wake.host.{number}.name", Type.TEXT, "", f"Computer {number}: name", maximum=40),
+                    Field(
+                        f"wake.host.{number}.on", Type.SWITCH, False, f"Computer {number}: wake it when mains is back"
                     ),
                     Field(
                         f"wake.host.{number}.to",
@@ -68,6 +68,7 @@ GROUP = Group(
                         "Address at which the computer answers a ping. Leave it empty if it never does: it is then sent to once.",
                     ),
                 ),
+                fold=True,
             )
             for number in range(1, HOSTS + 1)
         ),

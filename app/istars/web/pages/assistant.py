@@ -11,6 +11,7 @@ from istars.web.view import Facts
 
 PAGES = (
     ("firmware", "Firmware update", "firmware.page", "read"),
+    ("serial", "Serial port debugging", "serial.page", "administrator"),
     ("about", "About", "about.page", "read"),
     ("certificate", "Certificate", "certificate.page", "administrator"),
     ("audit", "Audit record", "audit.page", "administrator"),
@@ -31,6 +32,10 @@ def build(_facts: Facts, args: Mapping[str, str]) -> tuple[live.Sections, live.T
 
 def show(here: str, template: str, *, follows: str = "", **more: object) -> str:
     """The page `here` of the Assistant; `follows` names what of it follows the card."""
+    return live.show("assistant", template, args={"part": follows}, here=here, pages=pages(), **more)
+
+
+def pages() -> list[tuple[str, str, str, str]]:
+    """Those of the list that whoever asks may see."""
     person = session.person()
-    pages = [each for each in PAGES if person is not None and person.may(each[3])]
-    return live.show("assistant", template, args={"part": follows}, here=here, pages=pages, **more)
+    return [each for each in PAGES if person is not None and person.may(each[3])]

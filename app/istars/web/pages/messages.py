@@ -9,19 +9,22 @@ from typing import Any
 from flask import Blueprint, Response, abort, flash, redirect, request, stream_with_context, url_for
 
 from istars.errors import CommandRefused, StoreError
+from istars.model.alarms import describe_event
 from istars.model.commands import COMMANDS
+from istars.model.readings import READINGS, Value, format_value, reading
 from istars.notify import texts, waking
-from istars.notify.recipients import recipients
+from istars.notify.recipients import recipients, shown
 from istars.platform import clock, paths
 from istars.settings import load
 from istars.store.live_commands import LiveCommand
-from istars.store.outbox import Message, Outbox
+from istars.store.outbox import OPEN_LIMIT, Message, Outbox
 from istars.store.table_file import lines, safe
 from istars.web import live, orders
 from istars.web.forms import sentence
 from istars.web.pages import events
 from istars.web.security import requires
-from istars.web.view import Facts
+from istars.web.store import live as live_table
+from istars.web.view import Facts, plural
 
 blueprint = Blueprint("messages", __name__)
 
@@ -55,6 +58,20 @@ def _found(channel: str, day: date, before: int | None, limit: int) -> list[Mess
         return outbox.messages(channel, day=day, before=before, limit=limit)
 
 
+def _dropped() -> str:
+    """How many messages never went out for want of room, as a sentence. Raises StoreError."""
+    if not paths.outbox_db().exists():
+        return ""
+    with Outbox(paths.outbox_db(), readonly=True) as outbox:
+        count = outbox.dropped()
+    if not count:
+        return ""
+    return (
+        f"{plural(count, 'message', 'messages')} of all channels {'was' if count == 1 else 'were'} dropped so far: no more than "
+        f"{OPEN_LIMIT:,} may wait, and the oldest of the least important give way."
+    )
+
+
 def _query(channel: str) -> events.Query:
     if channel not in TITLES:
         abort(404)
@@ -65,9 +82,10 @@ def _query(channel: str) -> events.Query:
 def page(channel: str) -> str:
     """The messages of one day."""
     query = _query(channel)
-    problem = ""
+    problem = dropped = ""
     try:
         found = _found(channel, query.day, query.before, PAGE_LENGTH + 1)
+        dropped = _dropped()
     except StoreError:
         found, problem = [], "The record cannot be read. The card tries again by itself."
     return live.show(
@@ -80,8 +98,10 @@ def page(channel: str) -> str:
         entries=found[:PAGE_LENGTH],
         older=found[PAGE_LENGTH - 1].id if len(found) > PAGE_LENGTH else None,
         problem=problem,
+        dropped=dropped,
         iso=clock.iso,
         headline=texts.headline,
+        shown=shown,
         states=STATES,
     )
 
@@ -89,7 +109,7 @@ def page(channel: str) -> str:
 def row(message: Message) -> tuple[str, ...]:
     """One message as cells; none begins a formula."""
     ended = clock.iso(message.ended) if message.ended is not None else ""
-    words = (message.recipient, texts.headline(message), message.state, message.result)
+    words = (shown(message.endpoint, message.recipient), texts.headline(message), message.state, message.result)
     return clock.iso(message.at), *(safe(word) for word in words), str(message.attempts), ended, str(message.id)
 
 
@@ -115,12 +135,60 @@ def _offered() -> dict[str, Any]:
     """For the templates; nothing is read unless they ask."""
     return {
         "recipients_of": lambda channel: [
-            (number, each.address)
+            (number, shown(each.endpoint, each.address))
             for number, each in enumerate(recipients(load()))
             if each.endpoint.partition(".")[0] == channel
         ],
         "computers": lambda: list(waking.computers(load()).values()),
+        "woken": _woken,
+        "trouble_of": _trouble,
+        "modem": _modem,
     }
+
+
+def _fresh() -> dict[str, Value]:
+    """Readings that are current; nothing where they cannot be read."""
+    try:
+        found, now = live_table().readings(), clock.boottime()
+    except StoreError:
+        return {}
+    return {name: each.value for name, each in found.items() if not each.stale(now)}
+
+
+def _trouble(channel: str) -> str:
+    """Why a channel does not work now, as a sentence; empty where it does."""
+    reason = str(_fresh().get(f"istars.{channel}.trouble", ""))
+    return sentence(reason) if reason else ""
+
+
+def _modem() -> list[tuple[str, str]]:
+    """The modem as it is now: label and value of each of its readings."""
+    fresh = _fresh()
+    names = [name for name in fresh if name.startswith("istars.modem.") and fresh[name] != ""]
+    return [
+        (reading(name).label, f"{format_value(name, fresh[name])} {reading(name).unit}".strip())
+        for name in READINGS
+        if name in names
+    ]
+
+
+def _woken() -> dict[int, str]:
+    """By number of the computer, how far its waking is or what came of the last, in words."""
+    if not paths.outbox_db().exists():
+        return {}
+    try:
+        with Outbox(paths.outbox_db(), readonly=True) as outbox:
+            jobs, results = waking.kept(outbox.noted("wake")), waking.results(outbox.noted("woken"))
+    except StoreError:
+        return {}
+    said = {
+        number: f"{describe_event(code, 'event', args)}, {clock.iso(at)[:19].replace('T', ' ')}"
+        for number, (code, args, at) in results.items()
+    }
+    for job in jobs:
+        waits = "is sent to until it answers" if job.tries else "will be sent to as soon as that may be"
+        said[job.number] = f"{plural(job.tries, 'packet', 'packets')} so far; it {waits}."
+    return said
 
 
 @blueprint.post("/device/messages/<channel>/test")
@@ -133,7 +201,11 @@ def test(channel: str) -> Any:
     for number, each in enumerate(recipients(load())):
         if each.endpoint.partition(".")[0] == channel and chosen == f"{number}":
             arguments = {"endpoint": each.endpoint, "address": each.address}
-            return _told(channel, orders.give(COMMANDS["istars.notify.test"], arguments), f"Test to {each.address}")
+            return _told(
+                channel,
+                orders.give(COMMANDS["istars.notify.test"], arguments),
+                f"Test to {shown(each.endpoint, each.address)}",
+            )
     flash("There is no such recipient any more.", "warn")
     return redirect(url_for(f"settings.{channel}"), 303)
 

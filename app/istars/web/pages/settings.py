@@ -32,12 +32,13 @@ PROTOCOLS = "istars.link.protocols"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the options of a group stand: entry of the menu, address, title."""
+    """Where the options of a group stand: entry of the menu, address, title; `follows` names what of the page follows the UPS."""
 
     menu: str
     path: str
     group: Group
     template: str = "settings.html"
+    follows: str = ""
 
     @property
     def permission(self) -> str:
@@ -46,7 +47,7 @@ class Place:
 
 
 PLACES = {
-    "parameters": Place("device", "/device/parameters", ups.GROUP),
+    "parameters": Place("device", "/device/parameters", ups.GROUP, "parameters.html", "parameters"),
     "limits": Place("device", "/device/limits", limits.GROUP),
     "mail": Place("device", "/device/mail", alerts.MAIL, "alerts.html"),
     "sms": Place("device", "/device/sms", sms.GROUP, "alerts.html"),
@@ -69,8 +70,8 @@ def _no_sections(_facts: Facts, _args: Mapping[str, str]) -> tuple[live.Sections
     return {}, {}
 
 
-for _menu in sorted({place.menu for place in PLACES.values()}):
-    live.builds(_menu)(_no_sections)
+# what of the pages of the device follows it stands in pages/parameters.py
+live.builds("general")(_no_sections)
 
 
 def protocols() -> Choices:
@@ -100,12 +101,12 @@ def _remarks() -> dict[str, str]:
     }
 
 
-def _page(name: str, form: SettingsForm, problem: str = "", status: int = 200, **more: str) -> Response:
+def _page(name: str, form: SettingsForm, problem: str = "", status: int = 200, **more: object) -> Response:
     place = PLACES[name]
     page = live.show(
         place.menu,
         place.template,
-        args={},
+        args={"part": place.follows},
         here=f"settings.{name}",
         group=place.group,
         form=form,
@@ -117,9 +118,9 @@ def _page(name: str, form: SettingsForm, problem: str = "", status: int = 200, *
     return Response(page, status)
 
 
-def shown(name: str, status: int, **more: str) -> Response:
+def shown(name: str, status: int, **more: object) -> Response:
     """The page as it stands, for those who answer for other forms on it; `more` is for its template."""
-    return _page(name, _form(PLACES[name]), status=status, **more)
+    return _page(name, _form(PLACES[name]), "", status, **more)
 
 
 def _save(name: str) -> Any:
