@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import detection, history, latency, poll_cycle, serial_poll, snmp, stacks, told
+from bench import detection, history, instructions, latency, poll_cycle, serial_poll, snmp, stacks, told
 from bench.image_start import start_cpu_s
 from bench.page import page_latency
 from bench.processes import Idle, idle
@@ -98,6 +98,13 @@ def compare_agents() -> None:
         f"{verdict(bulk, 0.25)}")  # fmt: skip
     say(f"G2   v3 GET, signed and encrypted {secure:.2f}x (goal 1.00x): {verdict(secure, 1)}")
     say(f"G3   a walk by snmpbulkwalk {walk:.2f}x (goal 1.20x): {verdict(walk, 1.2)}")
+    core = instructions.measure()
+    if core is None:
+        say("G4   instructions of an answer: not counted, there is no valgrind")
+        return
+    one, many = core["GET"], core["GETBULK of 25"]
+    say(f"G4   {one:,.0f} instructions a GET (goal 20,000): {verdict(one, 20_000)}; {many:,.0f} a GETBULK of 25 (goal 30,000): "
+        f"{verdict(many, 30_000)}")  # fmt: skip
 
 
 def compare_cycles() -> None:

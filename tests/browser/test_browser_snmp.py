@@ -60,6 +60,8 @@ def fill(page: Page, values: dict[str, str]) -> None:
     """Type or choose, and save."""
     for key, value in values.items():
         field = page.locator(f'[name="{key}"]')
+        if not field.is_visible():
+            page.locator("details").filter(has=field).locator("summary").click()
         if field.evaluate("field => field.tagName") == "SELECT":
             field.select_option(value)
         else:

@@ -175,7 +175,7 @@ class Agent:
             return
         name = (*USM_STATS, fault, 0)
         bindings = tlv(SEQUENCE, varbind(name, counter(counted[fault])))
-        said = tlv(pdu.REPORT, integer(0) + pdu.NO_ERROR + bindings)
+        said = tlv(pdu.REPORT, _request_id(message) + pdu.NO_ERROR + bindings)
         user = known.user if known is not None else User.unknown(message.user)
         reply(self._sealed(user, message, said, AUTHENTIC if fault == NOT_IN_TIME else 0))
 
@@ -207,3 +207,16 @@ class Agent:
 
             self._behind = Behind(self.engine, self.access, self.reader)
         return self._behind
+
+
+def _request_id(message: Message) -> bytes:
+    """That of the request in a message, encoded; 0 where it cannot be known (RFC 3412, 7.1)."""
+    if not message.flags & PRIVATE:
+        try:
+            start, _ = expect(message.body, 0, SEQUENCE)
+            _, at = read_octets(message.body, start)
+            _, at = read_octets(message.body, at)
+            return pdu.request(message.body, at).id
+        except BadEncoding:
+            pass
+    return integer(0)

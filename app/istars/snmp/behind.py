@@ -2,6 +2,11 @@
 
 pysnmp takes 25 MB and a good part of a second to load, so this module is imported when it is first needed. It brings its
 own timers and sockets; here it is given time and octets, and what it wants to send is handed back.
+
+Who comes first, who is not known and who writes is answered by `agent.py`. Every manager begins with a discovery, so each card
+would carry pysnmp for ever; and pysnmp 7.1.22 says nothing at all to a message of a level that its user does not have, and sends
+reports that ask for reports themselves (RFC 3412, 6.4: they must not). A SET waits here for what the UPS does, where pysnmp
+wants its answer at once.
 """
 
 from __future__ import annotations

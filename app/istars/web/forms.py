@@ -224,10 +224,14 @@ class SettingsForm:
 
     def sections(self, remarks: Mapping[str, str] | None = None) -> list[tuple[Section, str, list[Row]]]:
         """Sections with the sentence who applies them and their options; `remarks` by key are added to the help."""
+        sections = list(self.group.sections)
         if self.group.repeat:
-            sections = [Section(self.group.title, self.group.fields, self.group.help)]
-        else:
-            sections = list(self.group.sections)
+            declared, title = self.group.fields, self.group.sections[0].title
+            size = len(declared) // self.group.repeat
+            sections = [
+                Section(title.format(n=number), declared[(number - 1) * size : number * size], fold=True)
+                for number in range(1, self.group.repeat + 1)
+            ]
         told = remarks or {}
         return [
             (section, applied(section), [self.row(field, told.get(field.key, "")) for field in section.fields])

@@ -76,10 +76,14 @@ def sealed(
         user.flags = flags
 
 
+def parts(data: bytes) -> usm.Message:
+    """Header and security parameters of a message."""
+    return usm.read(data, ber.read_integer(data, ber.expect(data, 0, SEQUENCE)[0])[1])
+
+
 def opened(harness: Harness, user: User, data: bytes) -> pdu.Request:
     """What the agent says to `user`."""
-    start, _ = ber.expect(data, 0, SEQUENCE)
-    found = usm.read(data, ber.read_integer(data, start)[1])
+    found = parts(data)
     body = found.body
     if found.flags & usm.AUTHENTIC:
         assert usm.genuine(user, found, data)
@@ -121,6 +125,8 @@ def test_what_is_wrong_is_reported_and_counted(secured: Harness, wrong: object, 
     assert report.tag == pdu.REPORT
     assert report.varbinds == [((*STATS, number, 0), ber.counter(1))]
     assert secured.counters.usm[number] == 1
+    assert not parts(secured.raw(data)[0]).flags & usm.REPORTABLE, "a report asks for none"
+    assert report.id == ber.integer(0 if parts(data).flags & usm.PRIVATE else 77)
 
 
 def test_without_the_flag_nothing_is_reported(secured: Harness) -> None:

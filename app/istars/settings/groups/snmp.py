@@ -113,7 +113,7 @@ MANAGERS = Group(
     "SNMP managers",
     (
         Section(
-            "",
+            "Manager {n}",
             (
                 _field(
                     "manager.{n}.addresses",
@@ -137,7 +137,7 @@ USERS = Group(
     "SNMPv3 users",
     (
         Section(
-            "",
+            "User {n}",
             (
                 _field("user.{n}.name", Type.TEXT, "", "User {n}", maximum=32),
                 _permission("user.{n}.permission"),
@@ -171,7 +171,7 @@ RECIPIENTS = Group(
     "Trap recipients",
     (
         Section(
-            "",
+            "Recipient {n}",
             (
                 _field(
                     "trap.{n}.address", Type.ADDRESS, "", "Address {n}", "IPv4 or IPv6. Left empty, nothing is sent."
