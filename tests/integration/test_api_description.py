@@ -69,7 +69,7 @@ class Described:
 @pytest.fixture(scope="module")
 def described() -> Iterator[Described]:
     # a UPS with a setting that can be written, on a line that costs no time
-    card = Card(UPS="sim:huawei-ups2000", SIM_OPTIONS="--baud 0")
+    card = Card(UPS="sim:voltronic", SIM_OPTIONS="--baud 0")
     # scheduled restarts are switched on too: none may fall into the test
     far = f"{(datetime.now(UTC).hour + 12) % 24:02}:00"
     assert card.python("settings", "set", "restart.time", far).returncode == 0
