@@ -294,7 +294,7 @@ def commands_paths() -> Schema:
                 told,
                 (400, 404, 409, 413),
                 parameters=(one,),
-                body=record(value=scalar),
+                body=record(value={**scalar, "examples": ["yes"]}),
                 access="write",
             )
         },
