@@ -1,4 +1,4 @@
-"""One image, firmware for it, and cards in states that several tests begin with; each is made once, for all processes of a run."""
+"""One image, firmware for it, and cards that several tests begin with; each is made once, for all processes of a run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import guest
@@ -17,19 +18,17 @@ from packages import Factory
 from stories import Stories
 
 TREE = Path(__file__).parents[2]
+MEMORY = Path("/dev/shm")
 LONGEST_TEST_S = 1800
 ORDER = ("update", "board", "refusals", "start", "cuts")
-"""Long stories first: what is short fills the gaps at the end. Tests of one file share a card and stay in one process, but for the cuts."""
+"""Long stories first: what is short fills the gaps at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of these start machines."""
+    """All of these start machines; see `ORDER`."""
     mine = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in mine:
-        subject = item.path.stem.removeprefix("test_image_")
         item.add_marker(pytest.mark.timeout(LONGEST_TEST_S))
-        if subject != "cuts":
-            item.add_marker(pytest.mark.xdist_group(subject))
     places = [place for place, item in enumerate(items) if item in mine]
     for place, item in zip(places, sorted(mine, key=_turn), strict=True):
         items[place] = item
@@ -50,7 +49,9 @@ def told(record_property: Callable[[str, object], None]) -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What tests have to say beside their result."""
-    reports = [each for found in terminalreporter.stats.values() for each in found if getattr(each, "when", "") == "teardown"]
+    reports = [
+        each for found in terminalreporter.stats.values() for each in found if getattr(each, "when", "") == "teardown"
+    ]
     for report in reports:
         for name, text in report.user_properties:
             terminalreporter.write_line(f"{name}: {text}", yellow=name.startswith("WARNING"))
@@ -76,16 +77,21 @@ def image() -> Image:
 @pytest.fixture(scope="session")
 def shared(testrun_uid: str) -> Iterator[Path]:
     """Where the processes of a run keep what they share, in memory, where a flush costs nothing; the last one removes it."""
-    folder = Path("/dev/shm") / f"istars-cards-{testrun_uid[:8]}"
+    folder = MEMORY / f"istars-cards-{testrun_uid[:8]}"
     folder.mkdir(mode=0o700, exist_ok=True)
     with (folder / "users").open("w") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
+        # those of runs that were killed, too
+        for other in MEMORY.glob("istars-cards-*"):
+            if other != folder:
+                _remove_unused(other)
         yield folder
-        fcntl.flock(users, fcntl.LOCK_UN)
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
+    _remove_unused(folder)
+
+
+def _remove_unused(folder: Path) -> None:
+    with suppress(OSError), (folder / "users").open() as users:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -8,6 +8,9 @@ import pytest
 from guest import Guest, Image
 from stories import signed_in
 
+# these share a card
+pytestmark = pytest.mark.xdist_group("start")
+
 RAM_MB = 96
 SQUASHFS_MB = 64
 """Of the test bed, whose packages of Debian are larger; Buildroot's own limit of 24 MB is checked where it is built."""
