@@ -46,7 +46,7 @@ qemu: testbed ## the card's image in QEMU, with a simulated UPS (HTTPS_PORT=, UP
 	@exec $(PY) scripts/qemu.py
 
 test-image: $(VENV)/test.stamp $(if $(IMAGE),,testbed) ## the image in QEMU: start, update, rollback, 20 power cuts (IMAGE= another image.json, SEED=)
-	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 --dist loadgroup --no-loadscope-reorder tests/image
+	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 --no-loadscope-reorder tests/image
 
 test: setup check ## everything: check, integration, peers, browser, and the image (as root)
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . tests/integration tests/peers tests/browser

@@ -16,6 +16,7 @@ import pytest
 from guest import Guest, Image
 from packages import Factory
 from stories import Stories
+from xdist.scheduler import LoadScopeScheduling
 
 TREE = Path(__file__).parents[2]
 MEMORY = Path("/dev/shm")
@@ -36,6 +37,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _turn(item: pytest.Item) -> int:
     return ORDER.index(item.path.stem.removeprefix("test_image_"))
+
+
+class PerCard(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of one file share a card and stay in one process, but for the power cuts, each of which has its own."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if "test_image_cuts" in nodeid else nodeid.split("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> PerCard:
+    """The places of the tests, where several processes run them."""
+    return PerCard(config, log)
 
 
 @pytest.fixture(autouse=True)

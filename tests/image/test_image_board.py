@@ -11,9 +11,6 @@ import pytest
 from guest import Guest, Image
 from stories import signed_in
 
-# these share a card
-pytestmark = pytest.mark.xdist_group("board")
-
 SERIAL = "NV26110042"
 BUS = "/soc/bus@2100000"
 EEPROM = 0x50

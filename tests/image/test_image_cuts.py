@@ -1,11 +1,11 @@
 """The power fails in the middle of an update, at any moment: the card starts, from a slot that is whole, with its settings.
 
 QEMU is killed. What the card had in its memory is lost, and what it had not flushed may be: the tables of a qcow2 file are
-written when the card flushes. The moments are drawn from the three stages of an update (`stories.py`), spread evenly over each and
-counted in QEMU's CPU time from its beginning: receiving and checking the package; writing the slot, marking it, ending; and the
-first start of the new firmware until it is found good. SEED draws other moments; each is told with the result. After each cut the
-card starts anew: its pages answer, RAUC says that the slot that runs is good, its version is the old or the new one, its settings
-are there, and the bytes of the slot are those of that version.
+written when the card flushes. The moments are drawn from the three stages of an update (`stories.py`), spread evenly over each
+and counted in QEMU's CPU time from its beginning: receiving and checking the package; writing the slot, marking it, ending; and
+the first start of the new firmware until it is found good. SEED draws other moments; each is told with the result. After each
+cut the card starts anew: its pages answer, RAUC says that the slot that runs is good, its version is the old or the new one,
+its settings are there, and the bytes of the slot are those of that version.
 """
 
 from __future__ import annotations

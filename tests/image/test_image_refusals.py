@@ -15,9 +15,6 @@ from packages import TREE, Factory
 from pages import Owner
 from stories import signed_in
 
-# these share a card
-pytestmark = pytest.mark.xdist_group("refusals")
-
 SLOTS = ("boot-a", "boot-b", "rootfs-a", "rootfs-b")
 
 

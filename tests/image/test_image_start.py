@@ -8,9 +8,6 @@ import pytest
 from guest import Guest, Image
 from stories import signed_in
 
-# these share a card
-pytestmark = pytest.mark.xdist_group("start")
-
 RAM_MB = 96
 SQUASHFS_MB = 64
 """Of the test bed, whose packages of Debian are larger; Buildroot's own limit of 24 MB is checked where it is built."""
@@ -36,6 +33,16 @@ def test_readings_of_the_ups_arrive_through_the_serial_port(first_card: Guest) -
         "the card sees that mains failed",
     )
     first_card.simulator.control("mains on")
+
+
+def test_the_clock_is_kept_by_the_time_service(first_card: Guest) -> None:
+    owner = signed_in(first_card)
+
+    def state() -> str:
+        rows = {row["name"]: row["value"] for row in owner.json("/api/v1/readings")["readings"]}
+        return str(rows.get("istars.clock.state", ""))
+
+    assert first_card.until(state, "a word about the clock") in ("manual", "searching", "synchronised")
 
 
 def test_without_encryption_the_card_only_shows_the_way(first_card: Guest) -> None:

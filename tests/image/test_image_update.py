@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from guest import Guest
 from packages import BROKEN, Factory, board_text
 from pages import PASSWORD, kept_as_good
 from playwright.sync_api import expect, sync_playwright
 from stories import signed_in
-
-# these share a card
-pytestmark = pytest.mark.xdist_group("update")
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
