@@ -94,7 +94,7 @@ def test_a_question_and_its_answer_are_shown_live_with_their_meaning(card: Card,
     row = json.loads(taken.value.path().read_text(encoding="utf-8").splitlines()[0])
     assert (row["request"], row["encoding"], row["grade"]) == ("Q1\r", "ascii", "RUN")
     press(page, "Give back")
-    expect(page.locator("#desk")).to_contain_text("Given back: given back by admin")
+    expect(page.locator("#desk")).to_contain_text("Given back: ordered by admin")
     until(lambda: watches(card), "the card watches the UPS again")
 
 

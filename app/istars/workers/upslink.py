@@ -109,14 +109,13 @@ class UpsLink(Worker):
             wake.nudge(CORE)
         return desk.due()
 
-    def _give_back(self, why: str) -> str:
+    def _give_back(self, why: str) -> None:
         desk, self._desk = self._desk, None
         if desk is not None:
             desk.close(why)
             log.info("the port %s was given back: %s", desk.device, why)
             self.live.touch()
         self._due = 0.0
-        return why
 
     def _work(self) -> float:
         if self.settings.changed() and self._options() != self._concerned:
@@ -366,7 +365,8 @@ class UpsLink(Worker):
         if self._desk is None:
             raise CommandRefused("no port is borrowed: it may have been given back by itself")
         if command.name == "istars.serial.return":
-            return self._give_back(f"given back by {command.asked_by}")
+            self._give_back(f"ordered by {command.asked_by}")
+            return f"given back by {command.asked_by}"
         if command.name == "istars.serial.record":
             return self._desk.record(bool(command.arguments["on"]))
         data = serialwork.bytes_of(str(command.arguments["bytes"]))
