@@ -40,6 +40,7 @@ class DeclaredMap:
     def __init__(self, ups: Ups, name: str) -> None:
         self.ups = ups
         self.protocol = protocol_named(name)
+        self.writes_several = name == "huawei-ups2000"
         self.identity = _identity(ups.design) if name == "huawei-ups2000" else b""
         self._actions = {
             "test.battery.start.quick": lambda: ups.start_test("quick"),
