@@ -43,6 +43,7 @@ class DeclaredMap:
         self.variables = {
             each.item.at.address: 0 for each in self.protocol.variables if isinstance(each.item.at, Registers)
         }
+        self.writes_several = name == "huawei-ups2000"
         self.identity = _identity(ups.design) if name == "huawei-ups2000" else b""
         self._actions = {
             "test.battery.start.quick": lambda: ups.start_test("quick"),

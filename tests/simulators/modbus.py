@@ -95,7 +95,7 @@ class ModbusSlave:
         identity = getattr(self.registers, "identity", b"")
         if function == IDENTIFY and identity and data == LIST_DEVICES:
             return bytes([function]) + identity
-        if function == WRITE_SEVERAL:
+        if function == WRITE_SEVERAL and getattr(self.registers, "writes_several", False):
             return self._write_several(data)
         if function not in (READ_HOLDING, READ_INPUT, WRITE_SINGLE):
             raise Refusal(ILLEGAL_FUNCTION)
