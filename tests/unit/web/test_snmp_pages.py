@@ -133,7 +133,7 @@ def test_a_test_shows_what_came_of_it(admin, live, state, result):
     page = admin.get(TRAPS)
     assert f"Test to 192.0.2.7: {result[0].upper()}{result[1:]}." in text_of(page)
     assert f"banner {'info' if state == 'done' else 'crit'}" in page.get_data(as_text=True)
-    assert written_down()[0].subject == "istars.trap.test"
+    assert written_down()[0].subject == "istars.trap.test recipient=2"
 
 
 @pytest.mark.parametrize("recipient", ["1", "0", "9", "x", ""])
