@@ -23,6 +23,7 @@ want openssl openssl
 want snmpget snmp
 want /usr/sbin/snmptrapd snmptrapd
 want /lib/nut/snmp-ups nut-snmp
+want /lib/nut/huawei-ups2000 nut-modbus
 want smilint smitools
 want sslscan sslscan
 want /usr/sbin/freeradius freeradius

@@ -80,7 +80,8 @@ class Desk:
             "beeper.mute": lambda: not ups.beeper,
             "beeper.enable": lambda: ups.beeper,
             "beeper.disable": lambda: not ups.beeper,
-            "shutdown.return": lambda: ups.pending is not None and ups.pending.return_s == 0.0,
+            # Network UPS Tools makes a return after three minutes of it
+            "shutdown.return": lambda: ups.pending is not None and ups.pending.return_s in (0.0, 180.0),
             "shutdown.stayoff": lambda: ups.pending is not None and ups.pending.return_s is None,
             "shutdown.reboot": lambda: ups.pending is not None and bool(ups.pending.return_s),
             "shutdown.stop": lambda: ups.pending is None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 from pathlib import Path
@@ -69,3 +70,10 @@ def test_both_ways_of_an_upload_are_streamed_by_the_proxy() -> None:
         "/api/v1/firmware/package",
         "/assistant/firmware/upload",
     }
+
+
+def test_a_card_asks_for_the_purpose_of_a_signer() -> None:
+    said = configparser.ConfigParser()
+    said.read_string((TREE / "firmware/system.conf.in").read_text(encoding="utf-8"))
+    assert said["keyring"]["check-purpose"] == "codesign"
+    assert said["system"]["bundle-formats"] == "-plain"

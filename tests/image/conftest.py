@@ -1,35 +1,74 @@
-"""One image, one card that has been started and signed in to, and firmware for it."""
+"""One image, firmware for it, and cards that several tests begin with; each is made once, for all processes of a run."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import guest
 import pytest
 from guest import Guest, Image
 from packages import Factory
-from pages import Owner
+from stories import Stories
+from xdist.scheduler import LoadScopeScheduling
 
 TREE = Path(__file__).parents[2]
+MEMORY = Path("/dev/shm")
 LONGEST_TEST_S = 1800
+ORDER = ("update", "board", "refusals", "start", "cuts")
+"""Long stories first: what is short fills the gaps at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of these start machines."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.timeout(LONGEST_TEST_S))
+    """All of these start machines; see `ORDER`."""
+    mine = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in mine:
+        item.add_marker(pytest.mark.timeout(LONGEST_TEST_S))
+    places = [place for place, item in enumerate(items) if item in mine]
+    for place, item in zip(places, sorted(mine, key=_turn), strict=True):
+        items[place] = item
+
+
+def _turn(item: pytest.Item) -> int:
+    return ORDER.index(item.path.stem.removeprefix("test_image_"))
+
+
+class PerCard(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of one file share a card and stay in one process, but for the power cuts, each of which has its own."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if "test_image_cuts" in nodeid else nodeid.split("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> PerCard:
+    """The places of the tests, where several processes run them."""
+    return PerCard(config, log)
+
+
+@pytest.fixture(autouse=True)
+def told(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """Starts that were tried twice are part of the result."""
+    yield
+    for line in guest.retries:
+        record_property("WARNING: started twice", line)
+    guest.retries.clear()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Starts that were tried twice are part of the result."""
-    for line in guest.retries:
-        terminalreporter.write_line(f"WARNING: started twice: {line}", yellow=True)
+    """What tests have to say beside their result."""
+    reports = [
+        each for found in terminalreporter.stats.values() for each in found if getattr(each, "when", "") == "teardown"
+    ]
+    for report in reports:
+        for name, text in report.user_properties:
+            terminalreporter.write_line(f"{name}: {text}", yellow=name.startswith("WARNING"))
 
 
 @pytest.fixture(scope="session")
@@ -50,44 +89,52 @@ def image() -> Image:
 
 
 @pytest.fixture(scope="session")
-def factory(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Factory:
-    """Makes firmware for the image."""
-    return Factory(image, tmp_path_factory.mktemp("firmware"))
+def shared(testrun_uid: str) -> Iterator[Path]:
+    """Where the processes of a run keep what they share, in memory, where a flush costs nothing; the last one removes it."""
+    folder = MEMORY / f"istars-cards-{testrun_uid[:8]}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with (folder / "users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        # those of runs that were killed, too
+        for other in MEMORY.glob("istars-cards-*"):
+            if other != folder:
+                _remove_unused(other)
+        yield folder
+    _remove_unused(folder)
+
+
+def _remove_unused(folder: Path) -> None:
+    with suppress(OSError), (folder / "users").open() as users:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def on_flash() -> Iterator[Path]:
-    """Where cards keep their files: in memory, where a flush costs nothing."""
-    with tempfile.TemporaryDirectory(prefix="istars-cards-", dir="/dev/shm") as folder:
-        yield Path(folder)
+def factory(image: Image, shared: Path) -> Factory:
+    """Makes firmware for the image."""
+    folder = shared / "firmware"
+    folder.mkdir(exist_ok=True)
+    return Factory(image, folder)
+
+
+@pytest.fixture(scope="session")
+def stories(image: Image, factory: Factory, shared: Path) -> Stories:
+    """Cards in the middle of their lives, switched off with their memory kept."""
+    return Stories(image, factory, shared)
 
 
 @pytest.fixture
-def new_guest(image: Image, on_flash: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], Guest]]:
-    """A new card from the factory, switched off."""
-    made: list[Guest] = []
-
-    def make() -> Guest:
-        folder = on_flash / f"{request.node.name[:40]}-{len(made)}"
-        folder.mkdir()
-        made.append(Guest(image, folder, image.medium(folder / "medium.qcow2")))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
+def new_card(image: Image, shared: Path, request: pytest.FixtureRequest) -> Iterator[Guest]:
+    """A new card from the factory, or to go on from a story; switched off."""
+    with guest.card_in(image, shared, request.node.name) as card:
+        yield card
 
 
-@pytest.fixture(scope="session")
-def first_start(image: Image, on_flash: Path) -> Iterator[tuple[Guest, Path]]:
-    """A card after its first start, signed in to and found good; switched off, with its memory kept (`Guest.resume`)."""
-    folder = on_flash / "first"
-    folder.mkdir()
-    card = Guest(image, folder, image.medium(folder / "medium.qcow2"))
-    card.boot()
-    owner = Owner(card.url)
-    owner.sign_in()
-    guest.until(lambda: owner.firmware()["confirmed"], "the firmware is found good", guest.BOOT_S)
-    kept = card.save()
-    yield card, kept
-    card.close()
+@pytest.fixture(scope="module")
+def first_card(image: Image, shared: Path, stories: Stories, request: pytest.FixtureRequest) -> Iterator[Guest]:
+    """A card after its first start, which the tests of a file share."""
+    kept = stories.first()
+    with guest.card_in(image, shared, Path(request.node.name).stem) as card:
+        card.resume(kept)
+        card.wait_for_pages()
+        yield card

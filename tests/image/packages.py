@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from guest import Image
@@ -21,21 +23,30 @@ def run(*words: object) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@contextlib.contextmanager
+def alone(folder: Path, name: str) -> Iterator[None]:
+    """Make sure that only one process of a run makes what `name` stands for; the others wait and find it made."""
+    with (folder / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 class Factory:
-    """Makes firmware in `folder`, each of them once."""
+    """Makes firmware in `folder`, each of them once, for all processes of a run."""
 
     def __init__(self, image: Image, folder: Path) -> None:
         self.image, self.folder = image, folder
-        self._tree: Path | None = None
 
     def rootfs(self, version: str, changes: Mapping[str, str]) -> Path:
         """A root file system of another version; `changes` are files of the app (below `istars/`) with another content."""
         out = self.folder / f"rootfs-{version}.squashfs"
+        if out.exists():
+            return out
         tree = self.folder / "tree"
         if not tree.exists():
             run("unsquashfs", "-q", "-n", "-d", tree, self.image.rootfs)
         release = (tree / "etc/os-release").read_text(encoding="utf-8")
-        kept = {tree / "etc/os-release": release.encode()}
+        kept: dict[Path, bytes | None] = {tree / "etc/os-release": release.encode()}
         (tree / "etc/os-release").write_text(
             re.sub(r"(?m)^VERSION_ID=.*$", f"VERSION_ID={version}", release), encoding="utf-8"
         )
@@ -49,11 +60,13 @@ class Factory:
                 if path.exists():
                     kept[path] = path.read_bytes()
                     path.unlink()
+            kept.setdefault(app / name, None)
             (app / name).write_text(text, encoding="utf-8")
-            kept.setdefault(app / name, b"")
-        run("mksquashfs", tree, out, "-noappend", "-quiet", "-no-progress", "-comp", "zstd", "-Xcompression-level", "3")
+        new = out.with_suffix(".new")
+        run("mksquashfs", tree, new, "-noappend", "-quiet", "-no-progress", "-comp", "zstd", "-Xcompression-level", "3")
+        new.rename(out)
         for path, before in kept.items():
-            path.write_bytes(before)
+            path.unlink() if before is None else path.write_bytes(before)
         return out
 
     def bundle(
@@ -72,8 +85,9 @@ class Factory:
         self, version: str, *, changes: Mapping[str, str] | None = None, compatible: str = "", keys: Path | None = None
     ) -> Path:
         """`iStars.tar.gz` of a version."""
-        bundle = self.bundle(version, changes=changes, compatible=compatible, keys=keys)
-        return self.packed(bundle, version, compatible or self.image.compatible)
+        with alone(self.folder, "factory"):
+            bundle = self.bundle(version, changes=changes, compatible=compatible, keys=keys)
+            return self.packed(bundle, version, compatible or self.image.compatible)
 
     def packed(self, bundle: Path, version: str, compatible: str) -> Path:
         """`iStars.tar.gz` around a bundle."""

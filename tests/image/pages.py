@@ -103,3 +103,11 @@ class Owner:
         """The state, once nothing is under way; None before."""
         now = self.firmware()
         return now if now["state"] not in ("receiving", "checking", "installing", "idle") else None
+
+
+def kept_as_good(owner: Owner) -> bool:
+    """Whether the firmware that runs has been found good; False also while nobody answers."""
+    try:
+        return bool(owner.firmware()["confirmed"])
+    except (OSError, AssertionError):
+        return False

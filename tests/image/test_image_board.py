@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from card import until
 from guest import Guest, Image
-from pages import Owner
+from stories import signed_in
 
 SERIAL = "NV26110042"
 BUS = "/soc/bus@2100000"
@@ -30,11 +29,11 @@ def device_tree(source: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def card(image: Image, on_flash: Path) -> Iterator[Guest]:
+def card(image: Image, shared: Path) -> Iterator[Guest]:
     """The card on the other machine; its kernel is started directly, QEMU has no boot loader for it."""
     if not image.board:
         pytest.skip("this image has no kernel for mcimx6ul-evk of its own beside the other one")
-    folder = on_flash / "board"
+    folder = shared / "board"
     folder.mkdir()
     medium = image.medium(folder / "medium.qcow2")
     # QEMU takes an SD card only in a size that is a power of two
@@ -44,7 +43,8 @@ def card(image: Image, on_flash: Path) -> Iterator[Guest]:
     board.arguments = [
         "-M", "mcimx6ul-evk", "-m", "256", "-kernel", image.board["kernel"], "-initrd", image.board["initrd"],
         "-dtb", str(device_tree(Path(image.board["dtb"]), folder)),
-        "-append", "console=ttymxc0,115200 root=PARTLABEL=rootfs-a rootwait ro init=/sbin/init-istars rauc.slot=A panic=5",
+        "-append", "console=ttymxc0,115200 root=PARTLABEL=rootfs-a rootwait ro init=/sbin/init-istars rauc.slot=A panic=5"
+        " norandmaps",  # as scripts/testbed/boot.cmd
         "-drive", "if=sd,format=qcow2,file={disk}",
         "-drive", f"if=none,id=eeprom,format=raw,file={folder / 'eeprom'}",
         "-device", f"at24c-eeprom,bus=i2c-bus.0,address={EEPROM:#x},rom-size={EEPROM_SIZE},drive=eeprom",
@@ -64,12 +64,11 @@ def test_the_card_is_called_by_the_number_in_its_eeprom(card: Guest) -> None:
 
 def test_the_ups_is_read_through_the_uart_of_the_processor(card: Guest) -> None:
     card.wait_for_pages()
-    owner = Owner(card.url)
-    owner.sign_in()
+    owner = signed_in(card)
     owner.json("/api/v1/settings", {"settings": {"ups.device": "/dev/ttymxc1"}}, "PATCH")
 
     def read() -> bool:
         rows = {row["name"]: row for row in owner.json("/api/v1/readings")["readings"]}
         return "input.voltage" in rows and not rows["input.voltage"]["stale"]
 
-    until(read, "a reading of the UPS", 120)
+    card.until(read, "a reading of the UPS")

@@ -3,53 +3,49 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from card import until
 from guest import Guest, Image
-from pages import Owner
+from stories import signed_in
 
 RAM_MB = 96
 SQUASHFS_MB = 64
 """Of the test bed, whose packages of Debian are larger; Buildroot's own limit of 24 MB is checked where it is built."""
 
 
-@pytest.fixture(scope="module")
-def card(first_start: tuple[Guest, Path]) -> Iterator[Guest]:
-    """The card as it was after its first start."""
-    guest, kept = first_start
-    guest.resume(kept)
-    yield guest
-    guest.power_off()
-
-
-def test_the_first_slot_is_started_and_found_good(card: Guest) -> None:
-    owner = Owner(card.url)
-    owner.sign_in()
+def test_the_first_slot_is_started_and_found_good(first_card: Guest) -> None:
+    owner = signed_in(first_card)
     now = owner.firmware()
-    assert (now["slot"], now["confirmed"], now["version"]) == ("A", True, card.image.version)
+    assert (now["slot"], now["confirmed"], now["version"]) == ("A", True, first_card.image.version)
 
 
-def test_readings_of_the_ups_arrive_through_the_serial_port(card: Guest) -> None:
-    owner = Owner(card.url)
-    owner.sign_in()
+def test_readings_of_the_ups_arrive_through_the_serial_port(first_card: Guest) -> None:
+    owner = signed_in(first_card)
 
     def charged() -> bool:
         rows = {row["name"]: row for row in owner.json("/api/v1/readings")["readings"]}
         return "input.voltage" in rows and not rows["input.voltage"]["stale"]
 
-    until(charged, "a reading of the UPS")
-    card.simulator.control("mains off")
-    until(
+    first_card.until(charged, "a reading of the UPS")
+    first_card.simulator.control("mains off")
+    first_card.until(
         lambda: "ON_BATTERY" in {alarm["code"] for alarm in owner.json("/api/v1/alarms")["alarms"]},
         "the card sees that mains failed",
     )
-    card.simulator.control("mains on")
+    first_card.simulator.control("mains on")
 
 
-def test_without_encryption_the_card_only_shows_the_way(card: Guest) -> None:
+def test_the_clock_is_kept_by_the_time_service(first_card: Guest) -> None:
+    owner = signed_in(first_card)
+
+    def state() -> str:
+        rows = {row["name"]: row["value"] for row in owner.json("/api/v1/readings")["readings"]}
+        return str(rows.get("istars.clock.state", ""))
+
+    assert first_card.until(state, "a word about the clock") in ("manual", "searching", "synchronised")
+
+
+def test_without_encryption_the_card_only_shows_the_way(first_card: Guest) -> None:
     import urllib.error
     import urllib.request
 
@@ -59,17 +55,16 @@ def test_without_encryption_the_card_only_shows_the_way(card: Guest) -> None:
 
     opener = urllib.request.build_opener(Stay)
     with pytest.raises(urllib.error.HTTPError) as led:
-        opener.open(f"http://127.0.0.1:{card.http}/login", timeout=20)
+        opener.open(f"http://127.0.0.1:{first_card.http}/login", timeout=20)
     assert led.value.code == 307
     assert led.value.headers["Location"].startswith("https://")
     with pytest.raises(urllib.error.HTTPError) as refused:
-        opener.open(f"http://127.0.0.1:{card.http}/login", b"user=admin&pw=admin", timeout=20)
+        opener.open(f"http://127.0.0.1:{first_card.http}/login", b"user=admin&pw=admin", timeout=20)
     assert refused.value.code == 403
 
 
-def test_memory_in_use_after_the_start_is_within_the_budget(card: Guest) -> None:
-    owner = Owner(card.url)
-    owner.sign_in()
+def test_memory_in_use_after_the_start_is_within_the_budget(first_card: Guest) -> None:
+    owner = signed_in(first_card)
     text = re.sub(r"<[^>]+>", " ", owner.page("/assistant/about"))
     found = re.search(r"Memory\s+(?P<free>[\d.]+) MB free of (?P<total>[\d.]+) MB", text)
     assert found is not None, text[text.find("Memory") - 100 :][:400]

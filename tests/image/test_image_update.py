@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from card import until
-from guest import BOOT_S, Guest
+from guest import Guest
 from packages import BROKEN, Factory, board_text
-from pages import PASSWORD, Owner
+from pages import PASSWORD, kept_as_good
 from playwright.sync_api import expect, sync_playwright
+from stories import signed_in
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 GIVEN_UP_S = 600.0
 """Three tries of firmware that does not get healthy, on a busy machine."""
-
-
-def kept(owner: Owner) -> bool:
-    """Whether the firmware that runs has been found good; False also while nobody answers."""
-    try:
-        return bool(owner.firmware()["confirmed"])
-    except (OSError, AssertionError):
-        return False
-
-
-def signed_in(card: Guest) -> Owner:
-    owner = Owner(card.url)
-    owner.sign_in()
-    return owner
 
 
 def upload_in_a_browser(card: Guest, package: Path, version: str) -> None:
@@ -54,42 +38,33 @@ def upload_in_a_browser(card: Guest, package: Path, version: str) -> None:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def card(first_start: tuple[Guest, Path]) -> Iterator[Guest]:
-    """The card as it was after its first start."""
-    guest, kept_file = first_start
-    guest.resume(kept_file)
-    yield guest
-    guest.power_off()
-
-
-def test_an_update_by_the_page_runs_in_the_other_slot_and_is_kept(card: Guest, factory: Factory) -> None:
-    before = len(card.console())
-    upload_in_a_browser(card, factory.package("0.2.0"), "0.2.0")
-    card.wait_for(r"slot B, order B A", after=before)
-    card.wait_for_pages()
-    owner = signed_in(card)
-    until(lambda: kept(owner), "the new firmware is found good", BOOT_S)
+def test_an_update_by_the_page_runs_in_the_other_slot_and_is_kept(first_card: Guest, factory: Factory) -> None:
+    before = len(first_card.console())
+    upload_in_a_browser(first_card, factory.package("0.2.0"), "0.2.0")
+    first_card.wait_for(r"slot B, order B A", after=before)
+    first_card.wait_for_pages()
+    owner = signed_in(first_card)
+    first_card.until(lambda: kept_as_good(owner), "the new firmware is found good")
     now = owner.firmware()
     assert (now["version"], now["slot"], now["state"]) == ("0.2.0", "B", "good")
     assert {slot["name"]: slot["version"] for slot in now["slots"]}["B"] == "0.2.0"
     assert now["history"][0]["result"] == "installed"
 
 
-def test_firmware_that_never_gets_healthy_is_left_for_the_one_before(card: Guest, factory: Factory) -> None:
-    owner = signed_in(card)
+def test_firmware_that_never_gets_healthy_is_left_for_the_one_before(first_card: Guest, factory: Factory) -> None:
+    owner = signed_in(first_card)
     owner.json("/api/v1/settings", {"settings": {"system.name": "UPS in the cellar"}}, "PATCH")
     runs = owner.firmware()
     changes = {"workers/core.py": BROKEN, "../../../../../etc/istars/board.json": board_text(factory, deadline_s=20)}
     owner.bring_good(factory.package("0.3.0", changes=changes))
-    before = len(card.console())
+    before = len(first_card.console())
     owner.json("/api/v1/firmware/install", {"version": "0.3.0"})
     other = "A" if runs["slot"] == "B" else "B"
-    card.wait_for(f"slot {other}, order {other} {runs['slot']}, .*{other} 0", GIVEN_UP_S, after=before)
-    card.wait_for(f"slot {runs['slot']}, order", GIVEN_UP_S, after=before)
-    card.wait_for_pages()
-    owner = signed_in(card)
-    until(lambda: kept(owner), "the old firmware is found good again", BOOT_S)
+    first_card.wait_for(f"slot {other}, order {other} {runs['slot']}, .*{other} 0", GIVEN_UP_S, after=before)
+    first_card.wait_for(f"slot {runs['slot']}, order", GIVEN_UP_S, after=before)
+    first_card.wait_for_pages()
+    owner = signed_in(first_card)
+    first_card.until(lambda: kept_as_good(owner), "the old firmware is found good again")
     now = owner.firmware()
     assert (now["version"], now["slot"], now["state"]) == (runs["version"], runs["slot"], "rolled-back")
     assert "core" in now["reason"]

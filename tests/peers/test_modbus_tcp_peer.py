@@ -56,7 +56,7 @@ class Server:
         await server.shutdown()
 
     def _note(self, sending: bool, pdu: ModbusPDU) -> ModbusPDU:
-        if not sending and pdu.function_code == 6:
+        if not sending and pdu.function_code in (6, 16):
             self.written.append((pdu.address, pdu.registers))
         return pdu
 

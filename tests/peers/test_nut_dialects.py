@@ -21,6 +21,8 @@ CASES = {
     # NUT calls the frequency of the output that of the input.
     "voltronic-qs": ("voltronic-qs", {"input.frequency"}),
     "voltronic": ("voltronic", set()),
+    # A driver of its own; it has no rated values.
+    "huawei-ups2000": ("", set()),
 }
 
 
@@ -30,7 +32,8 @@ def test_nut_and_the_card_show_the_same_through_an_outage(kind: str, tmp_path: P
     with Simulator(kind, link=tmp_path / "ups", tcp=0) as simulator:
         simulator.control("wander off")
         card = Card(UPS=f"tcp:127.0.0.1:{simulator.tcp_port}", UPS_PROTOCOL=kind)
-        nut = Nut(tmp_path, "nutdrv_qx", tmp_path / "ups", f"protocol = {protocol}", "pollfreq = 1")
+        driver = ("nutdrv_qx", f"protocol = {protocol}", "pollfreq = 1") if protocol else (kind,)
+        nut = Nut(tmp_path, driver[0], tmp_path / "ups", *driver[1:])
         try:
             with card:
                 until(lambda: "ups.status" in nut.variables(), "NUT knows the UPS")

@@ -10,6 +10,7 @@ from istars.drivers.registers import Choice, Number
 from istars.drivers.ups import protocol_named
 
 from .declared import facts
+from .designs import UpsDesign
 from .modbus import ILLEGAL_ADDRESS, Refusal
 from .physics import Ups
 from .registers import ascii_words
@@ -21,6 +22,18 @@ ALARM_BITS: Final = {
 """Alarms that the physics knows, by map: register and bit."""
 
 
+HAS_TOO: Final = {
+    "huawei-ups2000": (*range(11000, 11060), *range(12000, 12034), 19009, *range(41180, 41207)),
+}
+"""Registers that the device has beside those of the map; they hold 0."""
+
+
+def _identity(design: UpsDesign) -> bytes:
+    """The list of one device, as a Huawei UPS2000 answers function 0x2B: how many, then what describes the first."""
+    told = f"1=UPS2000;2={design.firmware or '-'};3=V1.9;4={design.serial or '-'}".encode()
+    return bytes.fromhex("0e 03 03 00 00 02 87 04 00 00 00 01 88") + bytes([len(told)]) + told
+
+
 class DeclaredMap:
     """The registers of map `name` in front of `ups`; those that the map does not have are refused."""
 
@@ -30,6 +43,7 @@ class DeclaredMap:
         self.variables = {
             each.item.at.address: 0 for each in self.protocol.variables if isinstance(each.item.at, Registers)
         }
+        self.identity = _identity(ups.design) if name == "huawei-ups2000" else b""
         self._actions = {
             "test.battery.start.quick": lambda: ups.start_test("quick"),
             "test.battery.start.deep": lambda: ups.start_test("deep"),
@@ -49,7 +63,7 @@ class DeclaredMap:
     def write(self, address: int, value: int) -> None:
         """Obey a command of the map."""
         for command in self.protocol.commands:
-            if command.order({}).payload == write_pdu(6, address, value):
+            if command.order({}).payload in (write_pdu(6, address, value), write_pdu(16, address, value)):
                 self._actions[command.name]()
                 return
         for variable in self.protocol.variables:
@@ -71,6 +85,8 @@ class DeclaredMap:
         for code, (register, bit) in ALARM_BITS.get(self.protocol.name, {}).items():
             if self._present(code):
                 words[register] = words.get(register, 0) | 1 << bit
+        for register in HAS_TOO.get(self.protocol.name, ()) if words else ():
+            words.setdefault(register, 0)
         return words
 
     def _present(self, code: str) -> bool:

@@ -12,6 +12,10 @@ BAUD: Final = 9600
 READ_HOLDING: Final = 0x03
 READ_INPUT: Final = 0x04
 WRITE_SINGLE: Final = 0x06
+WRITE_SEVERAL: Final = 0x10
+IDENTIFY: Final = 0x2B
+LIST_DEVICES: Final = bytes.fromhex("0e 03 87")
+"""Read device identification, object 0x87: what the driver huawei-ups2000 of Network UPS Tools asks first."""
 ILLEGAL_FUNCTION: Final = 0x01
 ILLEGAL_ADDRESS: Final = 0x02
 ILLEGAL_VALUE: Final = 0x03
@@ -88,6 +92,11 @@ class ModbusSlave:
 
     def _act(self, function: int, data: bytes) -> bytes:
         """Carry out a request and return the answer without address and CRC."""
+        identity = getattr(self.registers, "identity", b"")
+        if function == IDENTIFY and identity and data == LIST_DEVICES:
+            return bytes([function]) + identity
+        if function == WRITE_SEVERAL:
+            return self._write_several(data)
         if function not in (READ_HOLDING, READ_INPUT, WRITE_SINGLE):
             raise Refusal(ILLEGAL_FUNCTION)
         if len(data) != 4:
@@ -103,3 +112,14 @@ class ModbusSlave:
             raise Refusal(ILLEGAL_ADDRESS)
         words = self.registers.read(function, first, value)
         return bytes([function, 2 * value]) + b"".join(word.to_bytes(2, "big") for word in words)
+
+    def _write_several(self, data: bytes) -> bytes:
+        """Function 16: first register, how many, bytes that follow, values."""
+        count = int.from_bytes(data[2:4], "big")
+        if len(data) != 5 + 2 * count or not count or data[4] != 2 * count:
+            raise Refusal(ILLEGAL_VALUE)
+        self.changes.append(bytes([WRITE_SEVERAL]) + data)
+        for place in range(count):
+            value = int.from_bytes(data[5 + 2 * place : 7 + 2 * place], "big")
+            self.registers.write(int.from_bytes(data[:2], "big") + place, value)
+        return bytes([WRITE_SEVERAL]) + data[:4]

@@ -69,9 +69,9 @@ class Simulator:
     """A UPS of `kind` (designs.DESIGNS) with its wire; it runs once.
 
     link: path of the pty, tcp: port on 127.0.0.1 (0: any, see `tcp_port`; UDP for SNMP), control: path of the steering
-    socket; each may be None. baud: None for the protocol's own speed, 0 for no waiting; parity: N, E or O. A client
-    whose port is set up otherwise says so by `client`: a pty cannot tell its parity, and its speed is looked at only if `strict`. speed: simulated
-    seconds per second.
+    socket; each may be None. baud: None for the protocol's own speed, 0 for no waiting; parity: N, E or O. A client whose
+    port is set up otherwise says so by `client`: a pty cannot tell its parity, and its speed is looked at only if `strict`.
+    speed: simulated seconds per second.
     Raises ValueError for an unknown kind, SimulatorError from `start` and `run` when a path or port cannot be had.
     """
 

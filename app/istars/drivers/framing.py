@@ -19,6 +19,7 @@ TEXT_LIMIT = 4096
 _NOISE = bytes((*range(32), *range(127, 256)))
 _EXCEPTION_LENGTH = 5
 _WRITE_LENGTH = 8
+WRITE_SEVERAL = 16
 EXCEPTION_BIT = 0x80
 
 
@@ -80,7 +81,9 @@ def read_pdu(function: int, register: int, count: int) -> bytes:
 
 
 def write_pdu(function: int, register: int, value: int) -> bytes:
-    """Request to write one register: function 6, or a vendor's function of the same shape."""
+    """Request to write one register: function 6, a vendor's function of the same shape, or function 16 with one register."""
+    if function == WRITE_SEVERAL:
+        return struct.pack(">BHHBH", function, register, 1, 2, value)
     return struct.pack(">BHH", function, register, value)
 
 
@@ -119,6 +122,9 @@ def _is_reply(frame: bytes, request: bytes, length: int) -> bool:
         return False
     if length == _EXCEPTION_LENGTH and frame[1] & EXCEPTION_BIT:
         return True
+    if request[1] == WRITE_SEVERAL and length == _WRITE_LENGTH:
+        # register and count, without the values
+        return frame[:6] == request[:6]
     return frame == request or (request[1] in (3, 4) and frame[2] == length - 5)
 
 

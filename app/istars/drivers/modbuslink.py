@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from istars.drivers.blocks import Block, plan, split
-from istars.drivers.framing import EXCEPTION_BIT, read_pdu, reply_length, rtu, rtu_frame
+from istars.drivers.framing import EXCEPTION_BIT, WRITE_SEVERAL, read_pdu, reply_length, rtu, rtu_frame
 from istars.drivers.item import Blocks, Item, Line, Table, Timing
 from istars.drivers.link import SEEN_LIMIT, Answer, Harvest, NotUnderstood, shown
 from istars.drivers.transport import Transport
@@ -159,7 +159,7 @@ class ModbusLink:
         return True
 
     def give(self, payload: bytes) -> Answer:
-        """Write a register. The good reply repeats the request."""
+        """Write a register. The good reply repeats the request, or its beginning."""
         request = rtu(self._address, payload)
         try:
             self._ask(request)
@@ -198,7 +198,7 @@ class ModbusLink:
 
     def _is_echo(self, request: bytes, echoes: int) -> bool:
         """Whether the request that came back is only the line's echo; a write is confirmed by the same bytes once more."""
-        if request[1] in tuple(Table):
+        if request[1] in (*Table, WRITE_SEVERAL):
             self._line_echoes = True
             return True
         return self._line_echoes and echoes == 0

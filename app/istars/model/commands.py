@@ -293,8 +293,8 @@ _DECLARED = (
     ),
     Command(
         "istars.records.clear",
-        "Clear the event record",
-        "Nothing happens to the load. The events of the past are gone; alarms that are present stay.",
+        "Clear the records of events and readings",
+        "Nothing happens to the load. Events and readings of the past are gone; alarms that are present stay.",
         permission=Permission.ADMINISTRATOR,
         confirm=True,
         target="core",

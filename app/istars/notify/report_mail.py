@@ -15,7 +15,7 @@ from istars.notify.chart import COLOURS, Chart, Line
 from istars.notify.daily import STATE
 from istars.notify.language import Language
 from istars.notify.report import TABLE, Report, gathered
-from istars.platform import clock
+from istars.platform import clock, memory
 from istars.settings import Settings
 from istars.store import table_file
 from istars.store.outbox import Message
@@ -78,6 +78,7 @@ def fill(mail: EmailMessage, message: Message, settings: Settings) -> None:
         )
     file = "".join(table_file.events(report.events)).encode()
     mail.add_attachment(file, maintype="text", subtype="csv", filename="events.csv")
+    memory.give_back()
 
 
 def in_words(report: Report, settings: Settings, say: Language) -> Told:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
+"""The first page of a start may take seconds on a small processor, and one that is given up goes on costing it time."""
 ANSWER_LIMIT = 4096
 
 

@@ -137,6 +137,13 @@ class History(Database):
                 db.execute("INSERT INTO detail VALUES (?,?,?,?)", (number, hour.interval, hour.count, hour.data))
             db.execute("INSERT OR REPLACE INTO meta VALUES ('sealed', ?)", (generation,))
 
+    def clear(self, generation: int) -> None:
+        """Forget everything, and the tail up to its use `generation`."""
+        with self.transaction() as db:
+            for table in ("detail", "segment", "layout"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - names are ours
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('sealed', ?)", (generation,))
+
     def size(self) -> int:
         """Bytes in use; pages that were freed are used again."""
         pages, free, size = (
@@ -328,9 +335,10 @@ def _hide(segments: Sequence[_Segment]) -> None:
 
 
 def _of_hour(hour: Hour) -> _Segment:
-    made = sealed(hour)
-    names = {name: precision(name) or 0 for name in made.names}
-    return _Segment(2**62, made.first, made.last, made.interval, names, made.summary, hour)
+    """The present hour, which was not yet encoded."""
+    names = {name: precision(name) or 0 for name in sorted(hour.columns)}
+    summary = history_codec.summarise(hour, tuple(names))
+    return _Segment(2**62, hour.times[0], hour.times[-1], hour.interval, names, summary, hour)
 
 
 def _summary(segment: _Segment, name: str) -> Figures | None:

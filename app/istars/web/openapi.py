@@ -21,89 +21,33 @@ from istars.snmp.mibfiles import MIB_FILES
 from istars.store import firmware
 from istars.web.api import EVENTS_LIMIT, EVENTS_USUAL, LARGEST_ID, NOTE_LENGTH
 from istars.web.history_api import FORMATS, NAMES_LIMIT
+from istars.web.openapi_ups import ups_paths
+from istars.web.openapi_words import (
+    ANYTHING,
+    NUMBER,
+    SEVERITY,
+    TEXT,
+    TIME,
+    WHOLE,
+    YES_OR_NO,
+    Schema,
+    maybe,
+    operation,
+    query,
+    record,
+    ref,
+    rows,
+)
 from istars.web.orders import OWN
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
-Schema = dict[str, Any]
-
 CARDS_OWN = ("istars.link.", "istars.map.", "istars.serial.", "istars.variable.", "istars.firmware.")
 """Commands of the catalogue that are no commands of a UPS begin so."""
 
-TEXT: Schema = {"type": "string"}
-NUMBER: Schema = {"type": "number"}
-WHOLE: Schema = {"type": "integer"}
-YES_OR_NO: Schema = {"type": "boolean"}
-TIME: Schema = {"type": "string", "format": "date-time"}
-SEVERITY: Schema = {"type": "string", "enum": ["critical", "warning", "information"]}
-ANYTHING: Schema = {"type": "object"}
 KEY: Schema = {"name": "key", "in": "path", "required": True, "schema": TEXT}
 OF_UPS = [name for name, each in COMMANDS.items() if each.target == "upslink" and not name.startswith(CARDS_OWN)]
 OPTION: Schema = {**KEY, "schema": {**TEXT, "enum": list(FIELDS)}}
-
-
-def maybe(schema: Schema) -> Schema:
-    """That, or null."""
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def record(optional: tuple[str, ...] = (), **properties: Schema) -> Schema:
-    """An object with these members."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [name for name in properties if name not in optional],
-        "additionalProperties": False,
-    }
-
-
-def rows(of: Schema) -> Schema:
-    """A list of these."""
-    return {"type": "array", "items": of}
-
-
-def ref(name: str) -> Schema:
-    """One of the named schemas."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def content(schema: Schema) -> Schema:
-    """A JSON body."""
-    return {"application/json": {"schema": schema}}
-
-
-def operation(
-    summary: str,
-    answer: Schema,
-    errors: tuple[int, ...] = (),
-    *,
-    parameters: tuple[Schema, ...] = (),
-    body: Schema | None = None,
-    body_required: bool = True,
-    access: str = "read",
-) -> Schema:
-    """One method of a path. `access` is the permission that a token needs, empty for everybody."""
-    words = {400: "Bad request", 401: "Not signed in", 403: "Not permitted", 404: "Not there", 409: "Refused",
-             413: "Too large", 422: "Refused", 503: "Cannot be read or written at the moment"}  # fmt: skip
-    usual = (401, 403, 503) if access else ()
-    answers: Schema = {"200": {"description": "Done", "content": content(answer)}}
-    for status in sorted({*errors, *usual}):
-        answers[str(status)] = {"description": words[status], "content": content(ref("Error"))}
-    made: Schema = {"summary": summary, "responses": answers}
-    if parameters:
-        made["parameters"] = list(parameters)
-    if body is not None:
-        made["requestBody"] = {"required": body_required, "content": content(body)}
-    if access:
-        made["description"] = f"Needs the permission “{access}”."
-    else:
-        made["security"] = []
-    return made
-
-
-def query(name: str, schema: Schema, description: str) -> Schema:
-    """A parameter of the query."""
-    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
 
 
 def text(declared: Field) -> Schema:
@@ -294,7 +238,7 @@ def commands_paths() -> Schema:
                 told,
                 (400, 404, 409, 413),
                 parameters=(one,),
-                body=record(value=scalar),
+                body=record(value={**scalar, "examples": ["yes"]}),
                 access="write",
             )
         },
@@ -391,8 +335,6 @@ def snmp_paths() -> Schema:
 @cache
 def document() -> Schema:
     """The whole description."""
-    from istars.web.openapi_ups import ups_paths  # it is written in the words of this module
-
     return {
         "openapi": "3.1.0",
         "info": {"title": "iStars", "version": __version__, "license": {"name": "Apache-2.0"}},

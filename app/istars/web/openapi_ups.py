@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from istars.web.openapi import ANYTHING, NUMBER, TEXT, WHOLE, YES_OR_NO, Schema, maybe, operation, record, rows
+from istars.web.openapi_words import ANYTHING, NUMBER, TEXT, WHOLE, YES_OR_NO, Schema, maybe, operation, record, rows
 
 DEVICE: Schema = {**TEXT, "maxLength": 200, "description": "Port to look at; that of the settings without it."}
 NAME: Schema = {

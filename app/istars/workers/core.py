@@ -189,7 +189,8 @@ class Core(Worker):
             self.recorder.clear()
         except StoreError as error:
             return "failed", str(error)
-        return "done", "the event record is empty"
+        problem = self.historian.clear()
+        return ("failed", problem) if problem else ("done", "the records of events and readings are empty")
 
 
 def _link_reason(readings: dict[str, LiveReading]) -> str:

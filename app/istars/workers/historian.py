@@ -53,12 +53,20 @@ class Taken:
     at: float
 
 
+@dataclass(slots=True)
+class Forget:
+    """The wish that all records go; `done` when the thread has seen to it, `problem` says why it could not."""
+
+    done: threading.Event
+    problem: str = "the data record cannot be opened"
+
+
 class Historian:
     """Owns the data record. Give it the readings of every turn; `facts` holds what is wrong with it, for the rules."""
 
     def __init__(self) -> None:
         self.facts: dict[str, Arguments] = {}
-        self._queue: queue.Queue[Taken | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[Taken | Forget | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
         self._due = 0.0
         self._taken_at = float("-inf")
@@ -121,7 +129,13 @@ class Historian:
             if high is None or value > high[0]:
                 self._highs[name] = self._extremes[name, True] = (value, wall)
 
-    def _hand_over(self, taken: Taken) -> None:
+    def clear(self, patience_s: float = 5.0) -> str:
+        """Forget all records, those of this hour too; answers why not, or an empty text."""
+        wish = Forget(threading.Event())
+        self._hand_over(wish)
+        return wish.problem if wish.done.wait(patience_s) else "the medium does not answer"
+
+    def _hand_over(self, taken: Taken | Forget) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="historian", daemon=True)
             self._thread.start()
@@ -150,7 +164,11 @@ class Historian:
                 if writer is None and clock.boottime() >= retry_at:
                     writer = Writer(self.facts)
                 if writer is not None:
-                    writer.take(taken)
+                    if isinstance(taken, Forget):
+                        writer.clear()
+                        taken.problem = ""
+                    else:
+                        writer.take(taken)
                     broken.ends()
             except Exception as error:
                 # known or not: begun anew from what is on flash, after a pause
@@ -163,6 +181,8 @@ class Historian:
                     writer.close()
                 writer, retry_at = None, clock.boottime() + RETRY_S
             finally:
+                if isinstance(taken, Forget):
+                    taken.done.set()
                 self._queue.task_done()
         if writer is not None:
             writer.close()
@@ -259,6 +279,11 @@ class Writer:
         self._names = []
         self._ripe = False
         self._tail.reset(max(self._tail.generation, self._history.generation()) + 1)
+
+    def clear(self) -> None:
+        """Forget all records. Raises StoreError."""
+        self._history.clear(self._tail.generation)
+        self._renew_tail()
 
     def close(self) -> None:
         """Give the files back."""

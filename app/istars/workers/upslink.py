@@ -312,7 +312,7 @@ class UpsLink(Worker):
                 # whoever is told that it is done sees the readings that show it
                 due = not self._poll()
                 self._due = clock.boottime() + self.interval
-            else:
+            elif not command.name.startswith("istars.variable."):
                 due = True
             self.live.finish(command.id, state, result)
             log.info("%s of %s from %s: %s, %s", command.name, command.asked_by, command.address, state, result)

@@ -138,7 +138,17 @@ def test_noise_never_costs_the_modbus_frame_that_follows_it(
     assert len(buffer) <= reply_length(request)
 
 
-@given(noise, st.sampled_from([reading(3), rtu(1, write_pdu(6, 0x8002, 1)), rtu(1, write_pdu(0x68, 0x28A4, 255))]))
+@given(
+    noise,
+    st.sampled_from(
+        [
+            reading(3),
+            rtu(1, write_pdu(6, 0x8002, 1)),
+            rtu(1, write_pdu(0x68, 0x28A4, 255)),
+            rtu(1, write_pdu(16, 12028, 1)),
+        ]
+    ),
+)
 def test_any_bytes_are_survived(data: bytes, request: bytes) -> None:
     used, frame = rtu_frame(data, request)
     assert 0 <= used <= len(data)
@@ -164,6 +174,16 @@ def test_exceptions_echoes_and_foreign_answers() -> None:
     other_count, other_device = answer(b"\0\0"), rtu(2, b"\x04\x02\0\0")
     assert rtu_frame(other_count, request)[1] is None
     assert rtu_frame(other_device, reading(1))[1] is None
+
+
+def test_a_write_by_function_16_is_answered_by_its_beginning() -> None:
+    # request and reply as in the Modbus application protocol 1.1b3, 6.12, with one register
+    request = rtu(1, write_pdu(16, 0x0001, 0x000A))
+    assert request[:-2] == bytes.fromhex("01 10 0001 0001 02 000A")
+    reply = rtu(1, bytes.fromhex("10 0001 0001"))
+    assert rtu_frame(reply, request) == (8, reply)
+    assert rtu_frame(request + reply, request) == (len(request), request)
+    assert rtu_frame(rtu(1, bytes.fromhex("10 0002 0001")), request)[1] is None
 
 
 def test_a_write_is_answered_by_itself() -> None:

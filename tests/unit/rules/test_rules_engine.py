@@ -224,12 +224,14 @@ def test_an_alarm_the_ups_or_the_card_reports_is_raised_and_cleared(code: str) -
         "ACCOUNTS_DAMAGED": {"istars_accounts_state": "closed"}, "CLOCK_SYNC_FAIL": {"istars_clock_state": "searching"},
         "MAIL_FAIL": {"istars_mail_trouble": "550 no"},
         "SMS_FAIL": {"istars_sms_trouble": "There is no SIM card"},
+        "WEBHOOK_FAIL": {"istars_webhook_trouble": "404 Not Found"},
+        "SYSLOG_FAIL": {"istars_syslog_trouble": "the connection was refused"},
     }  # fmt: skip
     calm: dict[str, Value] = {
         "ups_status": "OL", "ups_alarm": "", "battery_charge": 100, "ups_load": 10, "ambient_temperature": 20,
         "ambient_humidity": 50, "battery_runtime": 6_000, "istars_accounts_state": "good",
         "istars_clock_state": "synchronised", "istars_mail_trouble": "",
-        "istars_sms_trouble": "",
+        "istars_sms_trouble": "", "istars_webhook_trouble": "", "istars_syslog_trouble": "",
     }  # fmt: skip
     bad: dict[str, Value] = {"ups_alarm": code}
     if code in words:

@@ -288,6 +288,7 @@ def core(live, used):
     ended.set()
     thread.join()
     worker.recorder.close()
+    worker.historian.close()
     worker.live.close()
 
 
@@ -312,5 +313,5 @@ def test_a_reset_keeps_or_clears_the_records(app, admin, core, choice, kept):
 def test_a_record_that_nobody_clears_is_said(admin, used, monkeypatch):
     monkeypatch.setattr("istars.web.pages.about.CLEAR_S", 0.05)
     assert admin.post("/assistant/about/reset", {"name": "UPS-A", "records": "clear"}).status_code == 303
-    assert "The event record could not be cleared." in text(admin.get("/assistant/about"))
+    assert "The records could not be cleared." in text(admin.get("/assistant/about"))
     assert events() == 1

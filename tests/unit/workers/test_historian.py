@@ -15,7 +15,7 @@ from istars.platform import clock, paths
 from istars.rules.engine import Moment
 from istars.store.history import History
 from istars.store.live import LiveReading
-from istars.workers.historian import RETRY_S, Historian
+from istars.workers.historian import RETRY_S, Historian, Writer
 
 START = 1_763_629_200
 
@@ -202,12 +202,25 @@ def test_a_damaged_record_is_put_aside_and_the_present_hour_is_kept(card: Card) 
 
 
 def test_a_defect_of_the_record_does_not_reach_the_core(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = Writer.take
+
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("istars.workers.historian.Writer.take", broken)
-    card.run(30, input_voltage=230.0)
-    monkeypatch.undo()
-    monkeypatch.setattr("istars.platform.clock.boottime", card.clock.boottime)
-    monkeypatch.setattr("istars.platform.clock.wall", card.clock.wall)
-    monkeypatch.setenv("ISTARS_ROOT", str(paths.root()))
+    monkeypatch.setattr(Writer, "take", broken)
+    card.run(int(RETRY_S), input_voltage=230.0)
+    assert volts() == {}
+    monkeypatch.setattr(Writer, "take", take)
+    card.run(int(RETRY_S) + 20, input_voltage=231.0)
+    assert set(volts().values()) == {231.0}
+
+
+def test_when_the_records_are_cleared_nothing_of_before_is_left(card: Card) -> None:
+    card.run(4_000, input_voltage=230.0)
+    assert card.historian.clear() == ""
+    assert volts() == {}
+    card.run(20, input_voltage=231.0)
+    assert set(volts().values()) == {231.0}
+    card.restart()
+    card.run(10, input_voltage=231.0)
+    assert set(volts().values()) == {231.0}

@@ -242,7 +242,7 @@ def _factory() -> dict[str, Any]:
 @blueprint.post("/assistant/about/reset")
 @requires("administrator")
 def do_reset() -> Any:
-    """Put every setting back; with `records` the event record is cleared too."""
+    """Put every setting back; with `records` the records of events and readings are cleared too."""
     name = settings().text("system.name")
     if request.form.get("name", "").strip() != name:
         return Response(_ask_reset("This is not the name of the system. Nothing was changed."), 422)
@@ -255,15 +255,15 @@ def do_reset() -> Any:
     changes.tell("settings reset", made)
     told = f"{len(made)} settings are those of the factory again."
     if clear:
-        told += " The event record is empty." if _clear_events() else " The event record could not be cleared."
-    audit.note("reset to factory settings", name, new="event record cleared" if clear else "event record kept")
+        told += " The records are empty." if _clear_events() else " The records could not be cleared."
+    audit.note("reset to factory settings", name, new="records cleared" if clear else "records kept")
     _tell("FACTORY_RESET", len(made))
     flash(told, "info")
     return redirect(url_for("about.page"), 303)
 
 
 def _clear_events() -> bool:
-    """Have the core forget all events, which alone writes them; alarms that are present stay."""
+    """Have the core forget all events and readings, which alone writes them; alarms that are present stay."""
     person = session.person()
     try:
         ended = store().order(
