@@ -30,6 +30,8 @@ STUCK_CPU_S, STUCK_S = 15.0, 75.0
 """So long a kernel may be silent after the boot loader has started it: of QEMU's CPU, or by the clock. Before random addresses
 were off (scripts/testbed/boot.cmd) it seemed to be stuck there once in about 40 starts. A card has a watchdog by then, begun by
 its boot loader; here the machine is reset, and the result tells of it."""
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+"""QEMU ends when the tests do, however they do."""
 TICKS = os.sysconf("SC_CLK_TCK")
 retries: list[str] = []
 """Starts that had to be tried twice; the result of the tests names them."""
@@ -113,7 +115,7 @@ class Guest:
         self._began = self._heard = time.monotonic()
         with (self.folder / "qemu.log").open("ab") as said:
             self.process = subprocess.Popen(
-                ["qemu-system-arm", *words, "-display", "none", "-serial", "chardev:console",
+                [*DIES_WITH_US, "qemu-system-arm", *words, "-display", "none", "-serial", "chardev:console",
                  "-chardev", f"socket,id=console,path={serial}",
                  "-chardev", f"socket,id=ups,host=127.0.0.1,port={self.simulator.tcp_port},reconnect=1",
                  "-monitor", f"unix:{monitor},server=on,wait=off", *more],
@@ -284,6 +286,6 @@ def card_in(image: Image, folder: Path, name: str) -> Iterator[Guest]:
         shutil.rmtree(own)
 
 
-def qemu_missing(words: Sequence[str] = ("qemu-system-arm", "qemu-img", "curl", "unsquashfs")) -> list[str]:
+def qemu_missing(words: Sequence[str] = ("qemu-system-arm", "qemu-img", "curl", "unsquashfs", "setpriv")) -> list[str]:
     """Programs that these tests need and that are not there."""
     return [word for word in words if shutil.which(word) is None]

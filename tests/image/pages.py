@@ -16,7 +16,8 @@ from typing import Any
 from card import until
 
 PASSWORD = "correct horse battery"
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
+"""For each piece of an answer: long, because a machine with other work to do may hold up QEMU for a minute."""
 
 
 class Owner:

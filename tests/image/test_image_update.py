@@ -6,7 +6,7 @@ from pathlib import Path
 
 from guest import Guest
 from packages import BROKEN, Factory, board_text
-from pages import PASSWORD, kept_as_good
+from pages import PASSWORD, PATIENCE_S, kept_as_good
 from playwright.sync_api import expect, sync_playwright
 from stories import signed_in
 
@@ -21,7 +21,7 @@ def upload_in_a_browser(card: Guest, package: Path, version: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(ignore_https_errors=True).new_page()
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(PATIENCE_S * 1000)
         page.goto(f"{card.url}/login")
         page.fill("[name=user]", "admin")
         page.fill("[name=pw]", PASSWORD)
@@ -31,10 +31,10 @@ def upload_in_a_browser(card: Guest, package: Path, version: str) -> None:
         page.set_input_files("#file", package)
         page.get_by_role("button", name="Upload").click()
         start = page.get_by_role("button", name="Start upgrade")
-        expect(start).to_be_visible(timeout=180_000)
+        expect(start).to_be_visible(timeout=PATIENCE_S * 1000)
         expect(page.locator("#firmware")).to_contain_text(version)
         start.click()
-        expect(page.locator("#firmware")).to_contain_text("restart", timeout=300_000)
+        expect(page.locator("#firmware")).to_contain_text("restart", timeout=PATIENCE_S * 1000)
         browser.close()
 
 
