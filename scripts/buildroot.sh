@@ -2,7 +2,8 @@
 # Builds and checks the card's image with Buildroot: buildroot.sh image | sbom | legal | check
 #
 # BUILDROOT_DIR names a checkout of Buildroot; otherwise the release below is brought from its public home, whole or not at all: the
-# commit is its hash. CARD is a configuration in buildroot-external/configs without `_defconfig`. What is released goes to firmware/out.
+# commit is its hash. CARD is a configuration in buildroot-external/configs without `_defconfig`. What is released goes to
+# firmware/out, what is made for another card than the reference card to a folder of its own there.
 set -eu
 RELEASE=2026.02.3
 COMMIT=679b9ead7620bbf193620d1ebf56f53c1764d37a
@@ -12,6 +13,8 @@ tree=$(cd "$(dirname "$0")/.." && pwd)
 external=$tree/buildroot-external
 work=$tree/build/buildroot
 card=${CARD:-istars_nv}
+out=$tree/firmware/out
+[ "$card" = istars_nv ] || out=$out/$card
 python=${PYTHON:-python3}
 
 buildroot() {
@@ -49,29 +52,32 @@ build() {
 image() {
 	"$tree/scripts/make-dev-ca.sh" "$tree/build/keys"
 	SOURCE_DATE_EPOCH=$(git -C "$tree" log -1 --format=%ct)
-	export SOURCE_DATE_EPOCH
+	ISTARS_OUT=$out
+	export SOURCE_DATE_EPOCH ISTARS_OUT
+	mkdir -p "$out"
 	if [ -f "$external/configs/${card}_boot_defconfig" ] && [ -z "${ISTARS_UBOOT:-}" ]; then
 		build "${card}_boot" "$work/${card}_boot" all
 		ISTARS_UBOOT=$work/${card}_boot/images/u-boot-dtb.imx
 		export ISTARS_UBOOT
+		cp "$ISTARS_UBOOT" "$out"
 	fi
 	build "$card" "$work/$card" all
 	sbom
 	legal
 	[ "$card" != istars_qemu ] || PYTHONPATH=$tree/scripts "$python" -m testbed.built "$work/$card/images" "$work/$card/qemu"
-	ls -l "$tree/firmware/out"
+	ls -l "$out"
 }
 
 sbom() {
 	build "$card" "$work/$card"
-	mkdir -p "$tree/firmware/out"
-	make -s -C "$work/$card" show-info | "$python" "$top/utils/generate-cyclonedx" >"$tree/firmware/out/$card.sbom.json"
+	mkdir -p "$out"
+	make -s -C "$work/$card" show-info | "$python" "$top/utils/generate-cyclonedx" >"$out/$card.sbom.json"
 }
 
 legal() {
 	build "$card" "$work/$card" -s legal-info
-	mkdir -p "$tree/firmware/out"
-	cp "$work/$card/legal-info/manifest.csv" "$tree/firmware/out/$card.licences.csv"
+	mkdir -p "$out"
+	cp "$work/$card/legal-info/manifest.csv" "$out/$card.licences.csv"
 }
 
 # Everything that can be known without building: no line of a configuration is lost, the options that make the card hard to attack are

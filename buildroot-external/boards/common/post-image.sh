@@ -32,5 +32,5 @@ rm -rf genimage.tmp genimage.root
 mkdir genimage.root
 genimage --rootpath genimage.root --tmppath genimage.tmp --inputpath . --outputpath . --config genimage.cfg
 rm -rf genimage.tmp genimage.root
-mv sdcard.img "$out/$board.img"
-(cd "$out" && sha256sum iStars.tar.gz "$board.img" >"SHA256SUMS.$board")
+mv sdcard.img "$out/sdcard.img"
+(cd "$out" && sha256sum iStars.tar.gz sdcard.img >SHA256SUMS)
