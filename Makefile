@@ -48,10 +48,9 @@ qemu: testbed ## the card's image in QEMU, with a simulated UPS (HTTPS_PORT=, UP
 test-image: $(VENV)/test.stamp $(if $(IMAGE),,testbed) ## the image in QEMU: start, update, rollback, 20 power cuts (IMAGE= another image.json, SEED=)
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 --no-loadscope-reorder tests/image
 
-test: setup check ## everything: check, what is thorough, integration, peers, browser, and the image (as root)
+test: setup check ## everything but the image: check, what is thorough, integration, peers, browser
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 -m thorough tests/unit tests/contract
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 tests/integration tests/peers tests/browser
-	@$(MAKE) -s test-image
 
 # `check` knows vulnerabilities up to 2021 without any network; this asks for today's, and fails where the service cannot be reached.
 audit: $(VENV)/run.stamp ## ask PyPI which of the pinned packages are known to be vulnerable (needs the internet)
