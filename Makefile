@@ -37,7 +37,7 @@ check: $(VENV)/test.stamp ## lint, types, security, unit and contract tests: the
 	@$(VENV)/bin/ruff check --quiet --config $(CONFIG) app tests scripts
 	@$(VENV)/bin/mypy --config-file $(CONFIG) -p istars
 	@$(VENV)/bin/bandit --quiet --configfile $(CONFIG) --recursive app/istars scripts
-	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 -m "not thorough" tests/unit tests/contract
+	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 -m "not thorough" tests/unit tests/contract
 
 testbed: $(VENV)/run.stamp ## the card's image on packages of Debian, for QEMU: a minute or two the first time; needs root
 	@PYTHONPATH=scripts $(PY) -m testbed
@@ -49,7 +49,7 @@ test-image: $(VENV)/test.stamp $(if $(IMAGE),,testbed) ## the image in QEMU: sta
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 --no-loadscope-reorder tests/image
 
 test: setup check ## everything but the image: check, what is thorough, integration, peers, browser
-	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 -m thorough tests/unit tests/contract
+	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 -m thorough tests/unit tests/contract
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 tests/integration tests/peers tests/browser
 
 # `check` knows vulnerabilities up to 2021 without any network; this asks for today's, and fails where the service cannot be reached.

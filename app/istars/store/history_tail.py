@@ -166,16 +166,20 @@ def _extremes(made: Sequence[Hour], part: Part) -> None:
                         known[name] = (value, time)
 
 
+MODE = 0o660
+"""The web worker, of the same group, clears the record."""
+
+
 class Tail:
     """The file, for the one who records. Raises StoreFull where it cannot be written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE)
             self._size = os.fstat(self._file).st_size
             with contextlib.suppress(PermissionError):
-                os.fchmod(self._file, 0o660)
+                os.fchmod(self._file, MODE)
             self.generation, self.parts, self._at = read_parts(os.pread(self._file, self._size, 0))
             if not self.generation:
                 self.reset(1)

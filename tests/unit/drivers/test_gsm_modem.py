@@ -17,6 +17,8 @@ from istars.errors import BadAnswer, NoAnswer, PortError
 from simulators.gsm import GsmModem
 from unit.drivers.loop import LoopTransport
 
+pytestmark = pytest.mark.thorough
+
 FRAMES = Path(__file__).parents[2] / "fixtures" / "frames" / "gsm.jsonl"
 TO = "+8613912345678"
 IMPATIENT = Times(0.05, 0.05, 0.05)

@@ -17,7 +17,7 @@ from istars.platform import paths, rauc, verity
 from istars.platform.rauc import RaucFailed
 from istars.platform.verity import BundleDamaged
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.thorough]
 
 STATUS = Path(__file__).parents[2] / "fixtures" / "rauc"
 

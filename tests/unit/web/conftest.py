@@ -7,6 +7,7 @@ from istars.store.archive import Archive
 from istars.store.live import LiveTable
 from istars.web.app import create_app
 from web_browser import COST, PASSWORD, Browser
+from werkzeug.routing import Rule
 
 
 @pytest.fixture
@@ -41,6 +42,23 @@ class Compiled(jinja2.BytecodeCache):
 
 
 COMPILED = Compiled()
+BUILDERS = {}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def builders():
+    """Half of the time of an app is the compiling of what builds its addresses; that is the same in the app of each test."""
+    original = Rule._compile_builder
+
+    def remembered(self, append_unknown=True):
+        key = (self.rule, self.host, self.subdomain, repr(self.defaults), append_unknown)
+        if key not in BUILDERS:
+            BUILDERS[key] = original(self, append_unknown)
+        return BUILDERS[key]
+
+    Rule._compile_builder = remembered
+    yield
+    Rule._compile_builder = original
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from istars.workers.modem import READY_LOOK_S, ModemWorker
 from simulators.gsm import GsmModem
 from smspdudecoder.fields import SMSSubmit
 
+pytestmark = pytest.mark.thorough
+
 ANN, BEN = "+8613912345678", "+8613900000002"
 
 

@@ -13,6 +13,8 @@ import pytest
 from istars.platform import clock, paths
 from istars.store.live import Heartbeat, LiveTable
 
+pytestmark = pytest.mark.thorough
+
 PATIENCE_S = 20.0
 
 

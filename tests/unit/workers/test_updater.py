@@ -24,7 +24,7 @@ from istars.store.package import PackageRefused
 from istars.workers.base import FAMILY
 from istars.workers.updater import Updater
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.thorough]
 
 OTHERS = [worker for worker in FAMILY if worker != "updater"]
 
