@@ -20,7 +20,7 @@ SUITE = "bookworm"
 
 
 def apt_sources() -> str:
-    """The archives of Debian that this machine uses, for the suite of the test bed."""
+    """The archives of Debian that this machine uses, for the suite of the test bed. Raises SystemExit where it has none."""
     own = run(
         "apt-get",
         "indextargets",
@@ -30,7 +30,9 @@ def apt_sources() -> str:
         "Origin: Debian",
     )
     lines = {f"deb {line}" for line in own.splitlines() if line.split()[1:] == [SUITE, "main"]}
-    return "\n".join(sorted(lines)) or f"deb http://deb.debian.org/debian {SUITE} main"
+    if not lines:
+        raise SystemExit(f"apt of this machine knows no archive of Debian {SUITE}, of which the test bed is made")
+    return "\n".join(sorted(lines))
 
 
 def base() -> Path:
