@@ -12,18 +12,31 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TREE / "tests")]
+sys.path[:0] = [str(TREE / "tests"), str(TREE / "tests" / "image")]
 
-from simulators.server import Simulator  # noqa: E402 - the tree must be on the path first
+from machine import RESTARTS, ask_for_events, restart_words, why_it_ended  # noqa: E402 - the tree must be on the path first
+from simulators.server import Simulator  # noqa: E402
+
+
+def once(words: list[str]) -> tuple[int, str]:
+    """From a start of the card to its restart, or until somebody ends it; QEMU's status and why it ended."""
+    events, its_events = socket.socketpair()
+    with events:
+        with its_events:
+            ask_for_events(events)
+            more = restart_words(its_events)
+            status = subprocess.run([*words, *more], check=False, pass_fds=(its_events.fileno(),)).returncode
+        return status, why_it_ended(events)
 
 
 def main() -> int:
-    """Run until QEMU ends."""
+    """Run until somebody ends QEMU; a restart of the card goes on in a new process (tests/image/machine.py says why)."""
     said = json.loads(Path(os.environ.get("IMAGE") or TREE / "build/testbed/image.json").read_text(encoding="utf-8"))
     folder = TREE / "build" / "qemu"
     control = folder / "run" / "istars" / "sim.sock"
@@ -40,7 +53,10 @@ def main() -> int:
     with Simulator(kind, tcp=0, control=control) as simulator:
         print(f"pages: https://127.0.0.1:{https} in half a minute; user admin, password admin; Ctrl-A X ends it")
         chardev = f"socket,id=ups,host=127.0.0.1,port={simulator.tcp_port},reconnect=1"
-        return subprocess.run(["qemu-system-arm", *words, "-nographic", "-chardev", chardev], check=False).returncode
+        while True:
+            status, why = once(["qemu-system-arm", *words, "-nographic", "-serial", "mon:stdio", "-chardev", chardev])
+            if why not in RESTARTS:
+                return status
 
 
 if __name__ == "__main__":

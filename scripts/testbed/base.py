@@ -18,6 +18,9 @@ from testbed.parts import HERE, TREE, digest, listed, made, run
 SUITE = "bookworm"
 """Python 3.11, RAUC 1.8, kernel 6.1. Not newer: kernel 6.12 loses what arrives at the serial port of QEMU's i.MX6UL."""
 
+BY_DEBIAN = ("pillow",)
+"""Python packages with parts that are compiled: packages.txt has them, in the version of Debian."""
+
 
 def apt_sources() -> str:
     """The archives of Debian that this machine uses, for the suite of the test bed. Raises SystemExit where it has none."""
@@ -74,6 +77,7 @@ def prune(root: Path) -> None:
         target.unlink(missing_ok=True)
         target.symlink_to("busybox" if name == "sh" else "../bin/busybox")
     compiled(root / "usr/lib/python3.11", "/usr/lib/python3.11")
+    compiled(root / "usr/lib/python3/dist-packages", "/usr/lib/python3/dist-packages")
 
 
 def compiled(folder: Path, shown: str) -> None:
@@ -84,12 +88,14 @@ def compiled(folder: Path, shown: str) -> None:
 
 
 def site() -> Path:
-    """The card's Python packages in the versions of the card."""
-    requirements = TREE / "app" / "requirements.txt"
+    """The card's Python packages in the versions of the card, but for those of `BY_DEBIAN`."""
+    requirements = [
+        line for line in listed(TREE / "app" / "requirements.txt") if line.partition("==")[0] not in BY_DEBIAN
+    ]
 
     def make(folder: Path) -> None:
         run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check",
-            "--root-user-action=ignore", "--target", folder, "-r", requirements)  # fmt: skip
+            "--root-user-action=ignore", "--target", folder, *requirements)  # fmt: skip
         foreign = {path.relative_to(folder).parts[0] for path in folder.rglob("*.so")}
         # markupsafe works without its accelerator; of any other package we could not say so
         if foreign - {"markupsafe"}:
@@ -99,7 +105,7 @@ def site() -> Path:
         shutil.rmtree(folder / "bin", ignore_errors=True)
         compiled(folder, "/usr/lib/python3/dist-packages")
 
-    return made("site", digest(requirements, sys.version_info[:2]), make)
+    return made("site", digest(*requirements, sys.version_info[:2]), make)
 
 
 def kernel(debs: Path) -> Path:

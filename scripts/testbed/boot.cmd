@@ -57,8 +57,7 @@ part start virtio 0 boot-${label} start
 part size virtio 0 boot-${label} size
 virtio read ${image} ${start} ${size}
 # norandmaps: QEMU 7.2 translates code anew for each address that it runs at. With random addresses every program that is started adds
-# to what is noted for the pages of libc, and a write to such a page walks through all of it: a start takes twice as long. A restart
-# inside one QEMU may still hang for minutes where a kernel is unpacked over such pages; one in a new QEMU does not.
+# to what is noted for the pages of libc, and a write to such a page walks through all of it: a start takes twice as long.
 setenv bootargs "console=@console@ root=PARTLABEL=rootfs-${label} rootwait ro init=/sbin/init-istars rauc.slot=${slot} panic=5 oops=panic norandmaps"
 # a card's own image has no initramfs
 setenv ramdisk -

@@ -83,7 +83,7 @@ def tree(root: Path) -> None:
     parts = base()
     run("cp", "-al", parts / "root", root)
     packages = root / "usr/lib/python3/dist-packages"
-    run("cp", "-al", site(), packages)
+    run("cp", "-al", f"{site()}/.", packages)
     for folder in (kernel(parts / "debs") / "modules", OVERLAY):
         # tar goes through links such as /sbin, and replaces a file instead of writing into one that the cache shares
         run(
