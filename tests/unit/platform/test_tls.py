@@ -13,6 +13,8 @@ from istars.platform import certificates, clock, openssl, tls
 from istars.platform.certificates import CertificateRefused
 from istars.platform.openssl import OpensslFailed
 
+pytestmark = pytest.mark.thorough
+
 CONFIG = openssl.CONFIG
 
 

@@ -8,6 +8,8 @@ from istars.settings import store
 from istars.web.app import create_app
 from web_browser import COST, PASSWORD, Browser
 
+pytestmark = pytest.mark.thorough
+
 
 def text(response):
     return response.get_data(as_text=True)

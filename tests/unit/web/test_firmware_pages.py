@@ -12,6 +12,8 @@ from istars.store.firmware import Available, Ended, Package, SlotState, Status, 
 from istars.store.live import LiveTable
 from istars.store.package import PACKAGE_LIMIT
 
+pytestmark = pytest.mark.thorough
+
 GOOD = packed(*members(b"bundle" * 100))
 PACKAGE = Package(
     "0.2.0", "Mends the clock", "- faster\n", 31_000_000, ("istars-nv",), "", "admin", "10.0.0.7", 1e9, "CN=iStars"

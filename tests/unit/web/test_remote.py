@@ -13,6 +13,8 @@ from other_values import written_down
 from radius_server import ACCEPT, CHALLENGE, REJECT, RadiusServer, Reply
 from web_browser import PASSWORD
 
+pytestmark = pytest.mark.thorough
+
 SECRET = "a shared secret of the tests"
 GOOD = "the password at the server"
 
