@@ -20,7 +20,7 @@ from istars.notify.recipients import codes_of
 from peers.mail_server import MailServer, Postmaster
 from playwright.sync_api import Browser, Page, expect
 from simulators.gsm import GsmModem
-from watching import Opener, Watch, sign_in_first_time
+from watching import Opener, sign_in_first_time
 
 ANN, BEN = "ann@example.net", "ben@example.net"
 NUMBER = "+8613912345678"
@@ -41,15 +41,6 @@ def card() -> Iterator[Card]:
 def cookies(chromium: Browser, card: Card) -> Any:
     """Of an administrator."""
     return sign_in_first_time(chromium, card)
-
-
-@pytest.fixture
-def watch(card: Card) -> Iterator[Watch]:
-    """Fails the test if a page did what it may not do."""
-    made = Watch(card)
-    yield made
-    assert made.errors == []
-    assert made.left == []
 
 
 @pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desktop", "phone"])

@@ -29,15 +29,6 @@ def cookies(chromium: Browser, card: Card) -> Any:
 
 
 @pytest.fixture
-def watch(card: Card) -> Iterator[Watch]:
-    """Fails the test if a page did what it may not do."""
-    made = Watch(card)
-    yield made
-    assert made.errors == []
-    assert made.left == []
-
-
-@pytest.fixture
 def show(card: Card, chromium: Browser, cookies: Any, watch: Watch) -> Iterator[Opener]:
     """Opens a page of this card, signed in."""
     contexts: list[BrowserContext] = []
