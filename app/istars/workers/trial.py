@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from istars.store.live import Heartbeat
 
 FRESH_S = 15.0
+NOT_YET = "it has just started"
 
 
 class Trial:
@@ -20,7 +21,7 @@ class Trial:
         self.workers = tuple(workers)
         self.healthy_s = healthy_s
         self.due = began + deadline_s
-        self.reason = "it has just started"
+        self.reason = NOT_YET
         self._since: float | None = None
         self._processes: dict[str, int] = {}
 

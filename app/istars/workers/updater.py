@@ -24,7 +24,7 @@ from istars.store.firmware import Ended, Package, State, Status, Update
 from istars.store.live_commands import LiveCommand
 from istars.workers.base import FAMILY, HEARTBEAT_S, Worker
 from istars.workers.channel import Channel
-from istars.workers.trial import Trial
+from istars.workers.trial import NOT_YET, Trial
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ CHECK_SLICE_S = 0.25
 RESTART_AFTER_S = 5.0
 RESTART_RETRY_S = 60.0
 SLOTS_RETRY_S = 60.0
+REASON_KEPT_S = 10.0
+"""What is wrong with firmware on trial is put on flash at most so often."""
 
 
 class NotNow(IStarsError):
@@ -62,6 +64,7 @@ class Updater(Worker):
         self._published: Status | None = None
         self._confirmed_file = paths.run_dir() / "firmware-confirmed"
         self.trial: Trial | None = None
+        self._reason_due = clock.boottime() + REASON_KEPT_S
         if self.slot and not self._confirmed_file.exists():
             others = [worker for worker in FAMILY if worker != self.name]
             self.trial = Trial(
@@ -380,10 +383,13 @@ class Updater(Worker):
             else:
                 self._keep()
                 return
-        if now >= self.trial.due and self.restart_at is None:
+        over = now >= self.trial.due and self.restart_at is None
+        # whatever ends it, a hang or a power cut too: the firmware of before can say what was wrong
+        if self.state.state == firmware.TRIAL and reason != NOT_YET and (over or now >= self._reason_due):
+            self._enter(firmware.TRIAL, reason, update=self.state.update)
+            self._reason_due = now + REASON_KEPT_S
+        if over:
             log.error("the firmware does not run well (%s); the card restarts", reason)
-            if self.state.state == firmware.TRIAL:
-                self._enter(firmware.TRIAL, reason, update=self.state.update)
             self.restart_at = now
 
     def _keep(self) -> None:

@@ -398,6 +398,28 @@ def test_firmware_that_does_not_run_well_is_left_and_the_reason_told(box: Machin
     assert box.finish_check().state == "ready"
 
 
+def test_what_was_wrong_is_known_too_when_a_hang_ends_the_trial(box: Machine, maker: Maker) -> None:
+    written(box, maker)
+    box.boot("B", "0.2.0")
+    box.sign_in = 500
+    box.run(30)
+    # the machine hangs here, and no later try comes so far
+    box.boot("B", "0.2.0")
+    box.sign_in = 200
+    box.boot("A")
+    assert (firmware.status().state, firmware.status().reason) == (
+        "rolled-back",
+        "the sign-in page answered with status 500",
+    )
+
+
+def test_firmware_that_is_found_good_quickly_costs_flash_no_reason(box: Machine, maker: Maker) -> None:
+    written(box, maker)
+    box.boot("B", "0.2.0")
+    box.run(30)
+    assert firmware.load_state().reason == ""
+
+
 def test_firmware_that_never_started_is_told_of_too(box: Machine, maker: Maker) -> None:
     written(box, maker)
     box.boot("A")
