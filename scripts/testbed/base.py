@@ -52,7 +52,7 @@ def base() -> Path:
             folder / "sources.list", env={**os.environ, "DEBS": str(folder / "debs")})  # fmt: skip
         prune(folder / "root")
 
-    return made("base", digest(*packages, SUITE, *listed(HERE / "dropped.txt"), sources), make)
+    return made("base", digest(*packages, SUITE, *listed(HERE / "dropped.txt"), sources, HERE / "fetch-kernel"), make)
 
 
 def prune(root: Path) -> None:

@@ -23,6 +23,8 @@ BOOT_S = 100.0
 SLOWEST = 6.0
 """So many times longer by the clock than in CPU time: on a busy machine, or for a card that has nothing to do and waits."""
 LOOK_S = 0.2
+ASK_S = 1.0
+"""Between two questions to the card itself: each one costs it time that it needs for what it is doing."""
 SNAPSHOT = "ready"
 retries: list[str] = []
 """Starts that had to be tried twice; the result of the tests names them."""
@@ -39,6 +41,7 @@ class Image:
         self.version: str = said["version"]
         self.arguments: list[str] = said["arguments"]
         self.board: dict[str, str] = said.get("board") or {}
+        self.path = path
 
     def partitions(self) -> dict[str, tuple[int, int]]:
         """Label to first byte and number of bytes."""
@@ -113,9 +116,9 @@ class Guest:
 
     def wait_for(self, pattern: str, patience_s: float = BOOT_S, *, after: int = 0) -> str:
         """Wait until the console says it, behind the first `after` characters."""
-        return self.until(lambda: re.search(pattern, self.console()[after:]), pattern, patience_s)[0]
+        return self.until(lambda: re.search(pattern, self.console()[after:]), pattern, patience_s, LOOK_S)[0]
 
-    def until(self, find: Callable[[], T | None], what: str, patience_s: float = BOOT_S) -> T:
+    def until(self, find: Callable[[], T | None], what: str, patience_s: float = BOOT_S, every_s: float = ASK_S) -> T:
         """Wait until `find` answers something true, and answer it; for so much CPU time of QEMU (see `SLOWEST`)."""
         cpu, began = self.cpu_s(), time.monotonic()
         while not (found := find()):
@@ -126,7 +129,7 @@ class Guest:
                     f"it did not happen within {used:.0f} s of QEMU's CPU, {waited:.0f} s of time: {what}\n"
                     f"the console said last:\n{self.console()[-3000:]}"
                 )
-            time.sleep(LOOK_S)
+            time.sleep(every_s)
         return found
 
     def boot(self) -> Self:
@@ -135,8 +138,8 @@ class Guest:
         try:
             self.wait_for_pages()
         except AssertionError as error:
-            last = self.console().splitlines()[-1:]
-            retries.append(f"{self.folder.name}: no pages within {BOOT_S:g} s of CPU, the last line was {last}")
+            kept = shutil.copy(self.machine.log, self.image.path.with_name(f"{self.folder.name}.log"))
+            retries.append(f"{str(error).splitlines()[0]} (its console: {kept})")
             self.power_off()
             self.start()
             try:
