@@ -23,11 +23,12 @@ WORKERS = {
     "updater": "istars.workers.updater:Updater",
     "system": "istars.workers.system:System",
 }
-"""Worker to class. `python -m istars upslink` is one of them, `python -m istars workers upslink core` some in one family."""
+"""Worker to class. `python -m istars upslink` is one of them, `python -m istars workers upslink+modem core` some in one family,
+the first two in one process."""
 
 
 def start_workers(names: Sequence[str]) -> int:
-    """Run one worker in this process, or several that are forked from it."""
+    """Run one worker in this process, or several that are forked from it; `a+b` are two that share a process."""
     from istars.platform import paths
     from istars.workers import base
 
@@ -59,9 +60,14 @@ def _settings_of_this_firmware() -> None:
 
 
 def _maker(name: str) -> Callable[[], base.Program]:
-    """What makes the worker. One whose program cannot even be loaded fails alone: the others must tell of it, and leave new
-    firmware that has it.
+    """What makes the worker, or those of `a+b`. One whose program cannot even be loaded fails alone: the others must tell of it,
+    and leave new firmware that has it.
     """
+    if "+" in name:
+        from istars.workers.together import Together
+
+        makers = {each: _maker(each) for each in name.split("+")}
+        return lambda: Together(makers)  # type: ignore[arg-type]  # all but the pages are workers
     module, _, attribute = WORKERS[name].partition(":")
     try:
         made: Callable[[], base.Program] = getattr(importlib.import_module(module), attribute)
@@ -79,7 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb in `arguments`; answers the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     names = words[1:] if words[:1] == ["workers"] else words[:1]
-    if names and all(name in WORKERS for name in names) and (len(words) == 1 or words[0] == "workers"):
+    if (
+        names
+        and all(each in WORKERS for name in names for each in name.split("+"))
+        and (len(words) == 1 or words[0] == "workers")
+    ):
         return start_workers(names)
     from istars import cli
 

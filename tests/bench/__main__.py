@@ -38,7 +38,6 @@ def compare_stacks() -> None:
         "naive": stacks.naive,
         "card": stacks.card,
         "card, workers apart": lambda: stacks.card("apart"),
-        "card, pages preloaded": lambda: stacks.card(preload=True),
         "card, as many workers as the naive stack": lambda: stacks.card("grown"),
         "the same, workers apart": lambda: stacks.card("grown apart"),
     }

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from card import TREE, free_port
 from istars.platform.supervisor import hurry
-from istars.workers.base import FAMILY
+from istars.workers.base import FAMILY, PROCESSES
 from simulators import Simulator
 
 from bench.naive.worker import IMPORTS
@@ -76,24 +76,20 @@ def _start(
 
 def laid_out(text: str, layout: str) -> str:
     """The supervisor's list of programs for a layout."""
-    names = list(FAMILY)
+    names = list(FAMILY if "apart" in layout else PROCESSES)
     if "grown" in layout:
-        names += [f"more{number}" for number in range(len(IMPORTS) - len(names))]
+        names += [f"more{number}" for number in range(len(IMPORTS) - len(FAMILY))]
     section = text[text.index("[program:card]") : text.index("; What a board")]
     module = "bench.grown" if "grown" in layout else "istars"
+    shipped = f"istars workers {' '.join(PROCESSES)}"
     if "apart" not in layout:
-        return text.replace(f"istars workers {' '.join(FAMILY)}", f"{module} workers {' '.join(names)}")
-    apart = [
-        section.replace("program:card", f"program:{name}").replace(
-            f"istars workers {' '.join(FAMILY)}", f"{module} {name}"
-        )
-        for name in names
-    ]
+        return text.replace(shipped, f"{module} workers {' '.join(names)}")
+    apart = [section.replace("program:card", f"program:{name}").replace(shipped, f"{module} {name}") for name in names]
     return text.replace(section, "".join(apart))
 
 
 @contextlib.contextmanager
-def card(layout: str = "family", preload: bool = False) -> Iterator[Stack]:
+def card(layout: str = "family") -> Iterator[Stack]:
     """The card with its UPS simulated in this process.
 
     Layout `family` is the one that ships; `apart` gives each worker an interpreter of its own; `grown` adds workers that only
@@ -112,7 +108,6 @@ def card(layout: str = "family", preload: bool = False) -> Iterator[Stack]:
                 **os.environ, "ISTARS_ROOT": str(root), "ISTARS_PYTHON": sys.executable, "ISTARS_LOG": "/dev/stderr",
                 "PYTHONPATH": f"{TREE}/app:{TREE}/tests", "HTTP_PORT": str(port), "SNMP_PORT": str(free_port()),
                 "UPS": str(root / "ups"), "UPS_PROTOCOL": "megatec",
-                "ISTARS_HTTP_PRELOAD": "1" if preload else "0",
             }  # fmt: skip
             process, stack = _start(layout, config, root, f"http://127.0.0.1:{port}/api/health", environment)
             try:

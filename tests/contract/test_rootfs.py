@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from istars.workers.base import FAMILY
+from istars.workers.base import FAMILY, PROCESSES
 from istars.workers.nursery import ACCOUNTS
 
 TREE = Path(__file__).resolve().parents[2]
@@ -47,7 +47,7 @@ def test_supervisord_starts_the_family() -> None:
     text = (ROOTFS / "etc/supervisord.conf").read_text(encoding="utf-8")
     found = re.search(r"^command=\S+ -m istars workers (.+)$", text, re.MULTILINE)
     assert found is not None
-    assert tuple(found[1].split()) == FAMILY
+    assert tuple(found[1].split()) == PROCESSES
 
 
 def test_the_environment_of_the_boot_loader_is_where_the_partitions_are() -> None:

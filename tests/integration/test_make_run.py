@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from card import Card, alive, children, until
-from istars.workers.base import FAMILY
+from istars.workers.base import PROCESSES
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -26,7 +26,12 @@ def test_it_says_when_it_is_ready_and_leaves_nothing_behind(card: Card) -> None:
     card.start()
     assert card.process is not None
     below = children(card.process.pid)
-    assert {"supervisor.supervisord", "simulators", "workers", *FAMILY} == set(card.programs())
+    assert {
+        "supervisor.supervisord",
+        "simulators",
+        "workers",
+        *(process.partition("+")[0] for process in PROCESSES),
+    } == set(card.programs())
     card.stop(signal.SIGTERM)
     assert [pid for pid in below if alive(pid)] == []
     assert not (card.root / "dev" / "ups").exists()

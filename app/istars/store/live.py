@@ -6,8 +6,8 @@ Each value carries the moment at which it expires; readers decide, so the readin
 
 from __future__ import annotations
 
-import os
 import sqlite3
+import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,7 +247,9 @@ class LiveTable(CommandRows, AlarmRows, Database):
         self.verify()
         with self.transaction() as db:
             db.execute(
-                "INSERT OR REPLACE INTO heartbeat VALUES (?, ?, ?, ?)", (worker, os.getpid(), clock.boottime(), version)
+                "INSERT OR REPLACE INTO heartbeat VALUES (?, ?, ?, ?)",
+                # of the thread: for a worker that has its process to itself, the number of the process
+                (worker, threading.get_native_id(), clock.boottime(), version),
             )
 
     def heartbeats(self) -> dict[str, Heartbeat]:

@@ -1,13 +1,12 @@
 """How gunicorn serves the pages: `gunicorn -c python:istars.web.gunicorn_conf "istars.web.app:create_app()"`.
 
 One process with threads: a second one would cost 20 MB, and what the threads share (accounts, throttle, built pages) would be
-there twice. Nothing of the program is imported here: gunicorn's parent only watches its child and stays small.
+there twice. gunicorn's parent process is left out (`serve.py`).
 
     HTTP_PORT             port, 8080 without it
     HTTPS_PORT            port with encryption (platform/tls.py); without it there is none, as where a proxy does that
     ISTARS_HTTP_BIND      address, 127.0.0.1 without it; `unix:PATH` is a socket instead of a port, for a proxy on this machine
     ISTARS_HTTP_PROXY     1: believe what the proxy in front says about address and scheme; it encrypts with our certificate
-    ISTARS_HTTP_PRELOAD   1: build the app in the parent too
 """
 
 from __future__ import annotations
@@ -40,17 +39,15 @@ workers = 1
 threads = 8
 worker_connections = 100
 worker_class = "istars.web.worker.PagesWorker"
-preload_app = os.environ.get("ISTARS_HTTP_PRELOAD") == "1"
 # longer than the second between two polls of a page, so that they share one connection
 keepalive = 15
-timeout = 30
 graceful_timeout = 3
 limit_request_line = 4094
 limit_request_fields = 60
 limit_request_field_size = 8190
 # sendfile(2) writes past the encryption; gunicorn asks for one answer for all ports
 sendfile = False
-# the file by which the parent sees that the worker lives: never on flash
+# gunicorn's file with the time of the last sign of life: never on flash
 worker_tmp_dir = str(paths.run_dir()) if paths.run_dir().is_dir() else None
 # headers of a proxy are read by our own middleware, and only when told so
 forwarded_allow_ips = ""

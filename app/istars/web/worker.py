@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import ssl
 from contextlib import suppress
 from functools import partial
@@ -21,6 +22,9 @@ from istars.platform import sysinfo
 from istars.platform.tls import Encryption
 
 log = logging.getLogger(__name__)
+
+HANGS_AFTER_S = 30
+"""A loop that has not come round for so long never will; the family starts the pages again."""
 
 
 class EncryptedConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
@@ -62,6 +66,7 @@ class PagesWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def notify(self) -> None:
         """Called by gunicorn's loop, once a second, busy or not; the store decides whether it is time."""
         super().notify()
+        signal.alarm(HANGS_AFTER_S)
         store = getattr(self.wsgi, "extensions", {}).get("istars.store")
         if store is not None:
             store.beat()

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Protocol
 
@@ -25,8 +25,10 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 5.0
 
-FAMILY = ("upslink", "core", "notifier", "modem", "snmpd", "web", "updater", "system")
-"""The workers of a card; `rootfs/etc/supervisord.conf` starts them."""
+PROCESSES = ("upslink+modem", "core", "notifier", "snmpd", "web", "updater+system")
+"""The processes of a card as `rootfs/etc/supervisord.conf` starts them: one worker each, or two that share a process."""
+FAMILY = tuple(worker for process in PROCESSES for worker in process.split("+"))
+"""The workers of a card."""
 
 
 class Program(Protocol):
@@ -63,18 +65,28 @@ class Worker(abc.ABC):
 
     def run(self) -> None:
         """Work until told to stop by SIGTERM or SIGINT."""
+        with on_stop(self.stop):
+            self.work()
+
+    def work(self) -> None:
+        """Work until `stop`."""
         bell = wake.Bell(self.name)
-        with self._stop_on_signals():
+        self._keep_zone()
+        self.begin()
+        while not self.stopping:
+            self._sign_of_life()
+            due = self.turn()
             self._keep_zone()
-            self.begin()
-            while not self.stopping:
-                self._sign_of_life()
-                due = self.turn()
-                self._keep_zone()
-                self.wait(bell, min(due, self._next_heartbeat) - clock.boottime() if not self.stopping else 0.0)
-            self.end()
+            self.wait(bell, min(due, self._next_heartbeat) - clock.boottime() if not self.stopping else 0.0)
+        self.end()
         bell.close()
         self.live.close()
+
+    def stop(self) -> None:
+        """Have it stop between two turns, never within one."""
+        self.stopping = True
+        # Python goes on waiting after a signal handler returns; the nudge ends the wait.
+        wake.nudge(self.name)
 
     def _keep_zone(self) -> None:
         """Live in the card's time zone; subclasses notice that the settings have changed."""
@@ -86,21 +98,20 @@ class Worker(abc.ABC):
             self.live.heartbeat(self.name, __version__)
             self._next_heartbeat = now + HEARTBEAT_S
 
-    @contextlib.contextmanager
-    def _stop_on_signals(self) -> Iterator[None]:
-        """Stop between two turns, never within one."""
 
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            self.stopping = True
-            # Python goes on waiting after a signal handler returns; the nudge ends the wait.
-            wake.nudge(self.name)
+@contextlib.contextmanager
+def on_stop(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at SIGTERM and SIGINT."""
 
-        old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
+    def obey(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    old = {number: signal.signal(number, obey) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 class Lasting:

@@ -86,11 +86,12 @@ class Nursery:
             return
         status = 1
         try:
-            if paths.is_card() and child.name in ACCOUNTS:
-                accounts.become(ACCOUNTS[child.name])
+            first = child.name.partition("+")[0]
+            if paths.is_card() and first in ACCOUNTS:
+                accounts.become(ACCOUNTS[first])
             # after the change of account, which makes the kernel forget it
             _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            _prctl(PR_SET_NAME, f"istars:{child.name}".encode())
+            _prctl(PR_SET_NAME, f"istars:{first}".encode())
             signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
             child.make().run()
             status = 0

@@ -1,8 +1,13 @@
 """How the web server is set up: the port it cannot have, and its sign of life."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 
 import pytest
+from card import free_port
 from gunicorn.workers.gthread import ThreadWorker
 from istars.web import gunicorn_conf
 from istars.web.worker import PagesWorker
@@ -45,7 +50,9 @@ def test_only_this_machine_is_served_unless_told():
 
 
 def test_loop_of_the_server_gives_signs_of_life(app, live, monkeypatch):
+    alarms = []
     monkeypatch.setattr(ThreadWorker, "notify", lambda _: None)
+    monkeypatch.setattr("signal.alarm", alarms.append)
     worker = object.__new__(PagesWorker)
     worker.wsgi = None
     worker.notify()
@@ -53,3 +60,16 @@ def test_loop_of_the_server_gives_signs_of_life(app, live, monkeypatch):
     worker.wsgi = app
     worker.notify()
     assert live.heartbeats().keys() == {"web"}
+    # each time, the alarm clock that ends a loop that hangs is wound up again
+    assert alarms == [30, 30]
+
+
+@pytest.mark.thorough
+def test_pages_whose_loop_hangs_are_ended(root):
+    code = (
+        "import time; from istars.web import worker; from istars.web.serve import Pages; worker.HANGS_AFTER_S = 1; "
+        "worker.PagesWorker.murder_keepalived = lambda self: time.sleep(60); Pages().run()"
+    )
+    environment = {**os.environ, "HTTP_PORT": str(free_port())}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, timeout=30, check=False)
+    assert done.returncode == -signal.SIGALRM

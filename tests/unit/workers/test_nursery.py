@@ -94,6 +94,56 @@ def test_a_missing_port_is_one_clear_line_however_often_it_is_tried(
     assert "dev/none" in lines[0]
 
 
+@pytest.fixture
+def pair(root: Path, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`updater` with `system` in one process, which fails whenever the file `fail` is there."""
+    (tmp_path / "failing.py").write_text(
+        "from pathlib import Path\n"
+        "from istars.workers.base import Worker\n"
+        "class Failing(Worker):\n"
+        "    name = 'system'\n"
+        "    def turn(self):\n"
+        f"        if Path({str(tmp_path / 'fail')!r}).exists(): raise SystemExit('failing on purpose')\n"
+        "        return 0.0\n"
+        "    def end(self):\n"
+        f"        Path({str(tmp_path / 'ended')!r}).touch()\n"
+    )
+    code = (
+        "from istars import __main__ as card; card.WORKERS['system'] = 'failing:Failing'; "
+        "card.start_workers(['updater+system'])"
+    )
+    paths_of = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parents[3] / 'app'}"
+    log = (root / "log").open("wb")
+    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths_of}, stderr=log)
+    yield process
+    process.kill()
+    process.wait()
+    log.close()
+
+
+def test_of_two_in_one_process_the_second_is_made_anew_alone(
+    pair: subprocess.Popen[bytes], root: Path, tmp_path: Path
+) -> None:
+    until(lambda: set(beats()) == {"updater", "system"})
+    before = beats()
+    assert before["updater"].pid == pair.pid
+    assert before["system"].pid != pair.pid
+    (tmp_path / "fail").touch()
+    until(lambda: b"system ends after an unknown failure; it starts again" in (root / "log").read_bytes())
+    (tmp_path / "fail").unlink()
+    # another number: the trial of new firmware sees that it had to be started again
+    until(lambda: beats()["system"].pid != before["system"].pid)
+    assert b"failing on purpose" in (root / "log").read_bytes()
+    assert (pair.poll(), beats()["updater"].pid) == (None, pair.pid)
+
+
+def test_two_in_one_process_both_end_in_order_when_told(pair: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    until(lambda: set(beats()) == {"updater", "system"})
+    pair.terminate()
+    assert pair.wait(PATIENCE_S) == 0
+    assert (tmp_path / "ended").exists()
+
+
 def test_a_worker_that_cannot_be_loaded_fails_alone(root: Path, tmp_path: Path) -> None:
     """As in firmware with a fault: the others, the updater among them, must run."""
     (tmp_path / "broken.py").write_text("raise SystemExit('broken on purpose')\n")
