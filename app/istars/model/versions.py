@@ -18,6 +18,10 @@ class BadVersion(IStarsError):
     """A text that is no version."""
 
 
+class NotAllowed(IStarsError):
+    """A version that may not replace the one that runs."""
+
+
 @total_ordering
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
@@ -53,3 +57,20 @@ def version(text: str) -> Version:
         raise BadVersion(f"{text[:40]!r} is not a version such as 1.2.3")
     prerelease = tuple(found[4].split(".")) if found[4] else ()
     return Version((int(found[1]), int(found[2]), int(found[3])), prerelease, text)
+
+
+def goes_back(wanted: str, runs: str, *, oldest: str, floor: str) -> bool:
+    """Whether `wanted` is older than what `runs`.
+
+    `oldest` is the oldest version that it replaces, `floor` the oldest that the card may have; empty where there is none. Raises
+    NotAllowed.
+    """
+    try:
+        new, old = version(wanted), version(runs)
+        if floor and new < version(floor):
+            raise NotAllowed(f"It is {new}; this card does not go back behind {floor}.")
+        if oldest and old < version(oldest):
+            raise NotAllowed(f"It replaces {oldest} and newer; {old} runs. Install a version in between first.")
+    except BadVersion as error:
+        raise NotAllowed(f"Its version cannot be compared with the one that runs: {error}.") from None
+    return new < old

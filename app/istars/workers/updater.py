@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from istars.errors import IStarsError, StoreError
 from istars.model.alarms import ALARMS
-from istars.model.versions import BadVersion, version
+from istars.model.versions import goes_back
 from istars.platform import board, clock, pages, paths, rauc, restart, verity
 from istars.store import firmware, wake
 from istars.store.archive import Event
@@ -229,7 +229,7 @@ class Updater(Worker):
         found = rauc.info(firmware.bundle())
         if self.board.compatible and found.compatible != self.board.compatible:
             raise NotNow(f"It is for {found.compatible}; this card is {self.board.compatible}.")
-        downgrade = self._version_allowed(found.version, package.min_version)
+        downgrade = goes_back(found.version, self.version, oldest=package.min_version, floor=self.board.min_version)
         yield from verity.check(
             firmware.bundle(), root_hash=found.root_hash, salt=found.salt, tree_size=found.tree_size
         )
@@ -237,18 +237,6 @@ class Updater(Worker):
             package, version=found.version, compatible=(found.compatible,), signer=found.signer, downgrade=downgrade
         )
         self._enter(firmware.READY, remark, package=checked)
-
-    def _version_allowed(self, wanted: str, oldest: str) -> bool:
-        """Whether `wanted` is older than what runs. Raises NotNow for one that this card may not have."""
-        try:
-            new, runs = version(wanted), version(self.version)
-            if self.board.min_version and new < version(self.board.min_version):
-                raise NotNow(f"It is {new}; this card does not go back behind {self.board.min_version}.")
-            if oldest and runs < version(oldest):
-                raise NotNow(f"It replaces {oldest} and newer; {runs} runs. Install a version in between first.")
-        except BadVersion as error:
-            raise NotNow(f"Its version cannot be compared with the one that runs: {error}.") from None
-        return new < runs
 
     def _go_on_checking(self) -> None:
         """Check for a moment; a failure ends it with its reason."""
