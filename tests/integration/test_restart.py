@@ -12,7 +12,7 @@ from other_values import written_down
 
 pytestmark = pytest.mark.timeout(120)
 
-WORKERS = ("upslink", "core", "web", "system")
+WORKERS = ("upslink", "core", "web", "updater")
 
 
 def give(card: Card, name: str, permission: str) -> tuple[int, dict[str, str]]:
