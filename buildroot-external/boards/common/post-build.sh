@@ -39,3 +39,14 @@ if [ -d "$zones/posix" ]; then
 	done
 	rm -rf "$zones/posix" "$zones/right"
 fi
+# what packages bring along and nothing on a card uses: installers, tests, manuals, the manufacturers of all network adapters
+for python in "$target"/usr/lib/python3.*; do
+	packages=$python/site-packages
+	rm -rf "$python/ensurepip" "$packages/docs" "$packages/example" "$packages/README.txt" \
+		"$packages/supervisor/tests" "$packages/pyrad/tests" \
+		"$packages"/netaddr/eui/oui.* "$packages"/netaddr/eui/iab.*
+done
+for tool in sqlite3 pcre2grep pcre2test gi-compile-repository gi-decompile-typelib gi-inspect-typelib gio gdbus gsettings gresource \
+	gapplication mksquashfs sqfstar; do
+	rm -f "$target/usr/bin/$tool"
+done
