@@ -62,7 +62,7 @@ def accounts(root: Path) -> None:
     for line in USERS.read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             name, uid, own, gid, _, home, _, more, *remark = line.split()
-            passwd += f"{name}:x:{uid}:{gid}:{' '.join(remark)}:{home}:/bin/false\n"
+            passwd += f"{name}:x:{uid}:{gid}:{' '.join(remark)}:{'/' if home == '-' else home}:/bin/false\n"
             if f"\n{own}:" not in group:
                 group += f"{own}:x:{gid}:\n"
             for each in [] if more == "-" else more.split(","):

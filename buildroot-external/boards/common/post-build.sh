@@ -30,3 +30,23 @@ rm -f "$target"/etc/init.d/S[0-9]*
 # written when the card runs, and no part of a read-only root
 rm -rf "$target/etc/dropbear" "$target/var/www"
 mkdir -p "$target/etc/dropbear"
+# Buildroot makes the folders of zones links into posix/, which Python does not follow when it lists them; leap seconds nobody counts
+zones=$target/usr/share/zoneinfo
+if [ -d "$zones/posix" ]; then
+	for zone in "$zones"/posix/*; do
+		rm -f "$zones/${zone##*/}"
+		mv "$zone" "$zones"
+	done
+	rm -rf "$zones/posix" "$zones/right"
+fi
+# what packages bring along and nothing on a card uses: installers, tests, manuals, the manufacturers of all network adapters
+for python in "$target"/usr/lib/python3.*; do
+	packages=$python/site-packages
+	rm -rf "$python/ensurepip" "$packages/docs" "$packages/example" "$packages/README.txt" \
+		"$packages/supervisor/tests" "$packages/pyrad/tests" \
+		"$packages"/netaddr/eui/oui.* "$packages"/netaddr/eui/iab.*
+done
+for tool in sqlite3 pcre2grep pcre2test gi-compile-repository gi-decompile-typelib gi-inspect-typelib gio gdbus gsettings gresource \
+	gapplication mksquashfs sqfstar; do
+	rm -f "$target/usr/bin/$tool"
+done
