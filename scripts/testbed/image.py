@@ -21,6 +21,8 @@ LOADER_MIB = 4
 COMPATIBLE = "istars-testbed"
 TRIAL = {"healthy_s": 6, "deadline_s": 300}
 """Seconds; the first is shorter than on a card, so that a test sees firmware being kept."""
+RAM_MIB = 96 + 8
+"""In use after the start: what a card may use, and the service and the bus that Debian's RAUC needs and a card's does not."""
 CONSOLE = "ttyAMA0"
 UBOOT = "/usr/lib/u-boot/qemu_arm/u-boot.bin"
 ARGUMENTS = (
@@ -240,6 +242,7 @@ def describe() -> Path:
         "version": version(),
         "bootloader": True,
         "arguments": list(ARGUMENTS),
+        "ram_mib": RAM_MIB,
         "board": {"kernel": str(kernel(base() / "debs") / "vmlinuz"), "initrd": str(kernel(base() / "debs") / "initrd"),
                   "dtb": str(kernel(base() / "debs") / "dtbs" / "imx6ul-14x14-evk.dtb")},
     }  # fmt: skip

@@ -18,6 +18,8 @@ from machine import Machine
 from simulators.server import Simulator
 
 T = TypeVar("T")
+RAM_MIB = 96
+"""What a card may use after its start, of the memory that is sold as 256 MB."""
 BOOT_S = 100.0
 """What a start may cost until the pages answer, in CPU time of QEMU: how long it takes depends on what else the machine does."""
 SLOWEST = 6.0
@@ -41,6 +43,7 @@ class Image:
         self.version: str = said["version"]
         self.arguments: list[str] = said["arguments"]
         self.board: dict[str, str] = said.get("board") or {}
+        self.ram_mib: int = said.get("ram_mib", RAM_MIB)
         self.path = path
 
     def partitions(self) -> dict[str, tuple[int, int]]:

@@ -7,7 +7,7 @@ import ctypes
 
 
 def give_back() -> None:
-    """Return to the system what was freed: after a large job done once a day, the C library would keep it for the next.
+    """Return to the system what was freed: after a large job done once, the C library would keep it for the next.
 
     Does nothing where the C library is not GNU's.
     """

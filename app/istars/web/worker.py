@@ -7,6 +7,7 @@ holds nobody up.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -18,7 +19,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from istars.platform import sysinfo
+from istars.platform import memory, sysinfo
 from istars.platform.tls import Encryption
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,13 @@ class PagesWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if self.encrypted_port:
             self.encryption = Encryption(sysinfo.host_name(), sysinfo.addresses())
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Called by gunicorn before its loop: builds the pages."""
+        super().load_wsgi()
+        # what was only needed to build them
+        gc.collect()
+        memory.give_back()
 
     def notify(self) -> None:
         """Called by gunicorn's loop, once a second, busy or not; the store decides whether it is time."""

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 5.0
 
-PROCESSES = ("upslink+modem", "core", "notifier", "snmpd", "web", "updater+system")
+PROCESSES = ("upslink+modem", "core", "snmpd+notifier", "web", "updater+system")
 """The processes of a card as `rootfs/etc/supervisord.conf` starts them: one worker each, or two that share a process."""
 FAMILY = tuple(worker for process in PROCESSES for worker in process.split("+"))
 """The workers of a card."""

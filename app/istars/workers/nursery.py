@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from istars.platform import accounts, clock, paths
+from istars.platform import accounts, clock, memory, paths
 from istars.workers.base import Program
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Nursery:
         wanted = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
         signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
         gc.collect()
+        memory.give_back()
         # Objects that exist now are not looked at by the collector any more, so that a child's collection does not touch,
         # and thereby copy, the parent's pages.
         gc.freeze()
