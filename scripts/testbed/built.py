@@ -1,7 +1,8 @@
 """`image.json` of an image that Buildroot has built for QEMU: `python -m testbed.built IMAGES FOLDER`.
 
-IMAGES has `rootfs.squashfs` and `boot.itb` (CARD=istars_qemu); FOLDER is for the medium, which has the boot loader of Debian with
-its script in a partition of its own, as the test bed has: `make test-image IMAGE=FOLDER/image.json` drives both alike.
+IMAGES has `rootfs.squashfs`, `boot.itb`, kernel and device tree (CARD=istars_qemu); FOLDER is for the medium, which has the boot
+loader of Debian with its script in a partition of its own, as the test bed has: `make test-image IMAGE=FOLDER/image.json` drives
+both alike.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from testbed.image import ARGUMENTS, DATA_MIB, KEYS, LOADER_MIB, assemble, boot_
 from testbed.parts import TREE, run
 
 BOARD = TREE / "buildroot-external" / "boards" / "qemu-imx6ul" / "board.json"
+KERNEL, DTB = "zImage", "imx6ul-istars-qemu.dtb"
+"""For QEMU's i.MX6UL, which has no boot loader here; the kernel is the one that is in `boot.itb`."""
 
 
 def main() -> int:
@@ -36,7 +39,7 @@ def main() -> int:
         made = environment(folder)
         loader, data = folder / "loader.ext4", folder / "data.ext4"
         assemble(out / "disk.img", {"loader": loader, "env": made, "env-red": made, **slots, "data": data})
-    for file in ("rootfs.squashfs", "boot.itb"):
+    for file in ("rootfs.squashfs", "boot.itb", KERNEL, DTB):
         shutil.copy(images / file, out)
     said = {
         "disk": str(out / "disk.img"),
@@ -47,6 +50,7 @@ def main() -> int:
         "version": version(),
         "bootloader": True,
         "arguments": list(ARGUMENTS),
+        "board": {"kernel": str(out / KERNEL), "dtb": str(out / DTB)},
     }
     (out / "image.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     print(out / "image.json")

@@ -25,6 +25,8 @@ RESTARTS = ("guest-reset", "host-qmp-system-reset")
 """QMP's words for them: by the guest, its watchdog or a panic, or by the monitor. `guest-shutdown` is a card that switches itself
 off: nothing starts it again."""
 TICKS = os.sysconf("SC_CLK_TCK")
+PROMPT_S = 1.0
+"""So long after its last sign a line without an end is taken for a prompt."""
 
 
 def restart_words(line: socket.socket) -> list[str]:
@@ -166,15 +168,27 @@ def _used_s(pid: int) -> float:
 
 def _follow(console: socket.socket, log: TextIO, began: float) -> None:
     """Write down what the console says until it ends, each line with the seconds since the machine was switched on."""
-    rest = b""
+
+    def note(line: bytes) -> None:
+        log.write(f"{time.monotonic() - began:8.2f} {line.decode('utf-8', 'replace')}\n")
+
+    rest, more = b"", True
+    console.settimeout(PROMPT_S)
     with contextlib.suppress(ConnectionError):
-        while piece := console.recv(65536):
-            *lines, rest = (rest + piece).replace(b"\r", b"").split(b"\n")
+        while more:
+            try:
+                piece = console.recv(65536)
+            except TimeoutError:
+                # a prompt has no end of line, and may be the last that is said for long
+                lines, rest = ([rest] if rest else []), b""
+            else:
+                more = bool(piece)
+                *lines, rest = (rest + piece).replace(b"\r", b"").split(b"\n")
             for line in lines:
-                log.write(f"{time.monotonic() - began:8.2f} {line.decode('utf-8', 'replace')}\n")
+                note(line)
             log.flush()
     if rest:
-        log.write(f"{time.monotonic() - began:8.2f} {rest.decode('utf-8', 'replace')}\n")
+        note(rest)
         log.flush()
 
 

@@ -41,7 +41,8 @@ def card(image: Image, shared: Path) -> Iterator[Guest]:
     (folder / "eeprom").write_bytes(f"iStars1 {SERIAL}\n".encode().ljust(EEPROM_SIZE, b"\xff"))
     board = copy.copy(image)
     board.arguments = [
-        "-M", "mcimx6ul-evk", "-m", "256", "-kernel", image.board["kernel"], "-initrd", image.board["initrd"],
+        "-M", "mcimx6ul-evk", "-m", "256", "-kernel", image.board["kernel"],
+        *(["-initrd", image.board["initrd"]] if "initrd" in image.board else []),
         "-dtb", str(device_tree(Path(image.board["dtb"]), folder)),
         "-append", "console=ttymxc0,115200 root=PARTLABEL=rootfs-a rootwait ro init=/sbin/init-istars rauc.slot=A panic=5"
         " norandmaps",  # as scripts/testbed/boot.cmd
