@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)/app:$(CURDIR)/tests
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run sim test test-whole test-image testbed qemu check audit format bench fuzz setup clean image sbom legal check-buildroot
+.PHONY: help run sim test test-image testbed qemu check audit format bench fuzz setup clean image sbom legal check-buildroot
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -45,16 +45,13 @@ testbed: $(VENV)/run.stamp ## the card's image on packages of Debian, for QEMU: 
 qemu: testbed ## the card's image in QEMU, with a simulated UPS (HTTPS_PORT=, UPS=, IMAGE=, FRESH=1)
 	@exec $(PY) scripts/qemu.py
 
-# At a lower priority: beside the other tests, whose programs wait for each other most of the time, it takes what they leave.
 test-image: $(VENV)/test.stamp $(if $(IMAGE),,testbed) ## the image in QEMU: start, update, rollback, 20 power cuts (IMAGE= another image.json, SEED=)
-	@nice -n 10 $(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 --no-loadscope-reorder tests/image
-
-test-whole: $(VENV)/test.stamp ## what is thorough, whole processes, peers, browser
-	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 -m thorough tests/unit tests/contract
-	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 tests/integration tests/peers tests/browser
+	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 --no-loadscope-reorder --durations 12 tests/image
 
 test: setup check ## everything
-	@$(MAKE) --silent --jobs 2 --output-sync=target test-whole test-image
+	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 -m thorough tests/unit tests/contract
+	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 tests/integration tests/peers tests/browser
+	@$(MAKE) --silent test-image
 
 # `check` knows vulnerabilities up to 2021 without any network; this asks for today's, and fails where the service cannot be reached.
 audit: $(VENV)/run.stamp ## ask PyPI which of the pinned packages are known to be vulnerable (needs the internet)

@@ -20,10 +20,10 @@ PATIENCE_S = 300.0
 
 
 class Owner:
-    """Somebody who signs in as admin."""
+    """Somebody who signs in as admin; or a program with a `key` for the API, which costs the card less."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, key: str = "") -> None:
+        self.url, self._key = url, key
         # the certificate is the card's own, and nobody has checked it yet
         trust = ssl._create_unverified_context()
         cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
@@ -33,6 +33,8 @@ class Owner:
     def ask(self, path: str, body: bytes | None = None, method: str = "", kind: str = "") -> tuple[int, bytes]:
         """Status and body of an answer."""
         headers: dict[str, str] = {"X-CSRFToken": self._token, "Referer": self.url + "/"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         if kind:
             headers["Content-Type"] = kind
         if body is not None:
@@ -75,6 +77,15 @@ class Owner:
             status, text = self.form("/password", p1=password, p2=password)
         assert status == 200, text[:2000]
         self.page("/assistant/firmware")
+
+    def make_key(self) -> str:
+        """A key for the API that may do everything and never ends."""
+        self.page("/settings/tokens/add")
+        status, text = self.form("/settings/tokens/add", name="tests", permission="administrator", expires="never")
+        found = re.search(r'id="token">([^<]+)<', text)
+        assert status == 200, text[:2000]
+        assert found is not None, text[:2000]
+        return found[1]
 
     def json(self, path: str, value: Any = None, method: str = "") -> Any:
         """What the API answers."""

@@ -40,9 +40,14 @@ class Stories:
             card.boot()
             owner = signed_in(card)
             owner.json("/api/v1/settings", {"settings": {"system.name": NAME}}, "PATCH")
+            (self.folder / "key").write_text(owner.make_key(), encoding="ascii")
             card.until(lambda: kept_as_good(owner), "the firmware is found good")
 
         return self._kept("first", live)
+
+    def owner(self, card: Guest) -> Owner:
+        """Who may do everything on a card that went on from `first`."""
+        return Owner(card.url, (self.folder / "key").read_text(encoding="ascii"))
 
     def begin(self, stage: str) -> Path:
         """At the beginning of a stage."""
@@ -73,10 +78,9 @@ class Stories:
     def _measured(self, card: Guest, stage: str) -> None:
         """Go through a stage and write down its length."""
         card.resume(self.begin(stage))
-        owner = Owner(card.url)
+        owner = self.owner(card)
         if stage != "tried":
             card.wait_for_pages()
-            owner.sign_in()
         package = self.factory.package(NEW)
         before = card.cpu_s()
         if stage == "brought":
@@ -86,7 +90,6 @@ class Stories:
             card.wait_for("slot B, order B A")
         else:
             card.wait_for_pages()
-            owner.sign_in()
             card.until(lambda: kept_as_good(owner), "the new firmware is found good")
         length = card.cpu_s() - before
         (self.folder / f"{stage}.json").write_text(json.dumps(length), encoding="ascii")

@@ -23,7 +23,7 @@ from card import until
 from guest import SLOWEST, Guest, content
 from packages import Factory
 from pages import Owner
-from stories import NAME, NEW, Stories, signed_in
+from stories import NAME, NEW, Stories
 
 SEED = int(os.environ.get("SEED", "1"))
 CUTS = {"brought": 4, "installed": 10, "tried": 6}
@@ -67,7 +67,7 @@ def test_after_a_power_cut_the_card_starts_from_a_whole_slot(
     card.resume(stories.begin(stage))
     if stage != "tried":
         card.wait_for_pages()
-    owner = Owner(card.url) if stage == "tried" else signed_in(card)
+    owner = stories.owner(card)
     began, latest = card.cpu_s(), time.monotonic() + SLOWEST * (moment + 10)
     begin(stage, owner, factory)
     until(lambda: card.cpu_s() - began >= moment or time.monotonic() > latest, "the moment", SLOWEST * (moment + 20))
@@ -75,7 +75,6 @@ def test_after_a_power_cut_the_card_starts_from_a_whole_slot(
     last = (card.console().strip().splitlines() or [""])[-1][:80]
     record_property("power cut", f"{stage} at {moment:.2f} s of CPU ({share:.0%}), the console said last: {last}")
     card.boot()
-    owner = signed_in(card)
     now = card.until(lambda: found if (found := owner.firmware())["slots"] else None, "the slots are known")
     slots = {each["name"]: each for each in now["slots"]}
     assert now["slot"] == card.starts()[-1]
