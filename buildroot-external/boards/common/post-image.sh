@@ -11,8 +11,17 @@ keys=$tree/build/keys
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$tree/app/pyproject.toml")
 compatible=$(sed -n 's/^ *"compatible": *"\([^"]*\)".*/\1/p' "$own/board.json")
 
+# no larger than agreed: within FILE MEBIBYTES
+within() {
+	[ "$(stat -c %s "$1")" -le $(($2 * 1048576)) ] || {
+		echo "post-image.sh: $1 has more than $2 MB" >&2
+		exit 1
+	}
+}
+
 cd "$images"
 mkdir -p "$out"
+within rootfs.squashfs 24
 # what it takes in lies beside it
 cp "$own/fit.its" .
 mkimage -f fit.its boot.itb >/dev/null
@@ -20,6 +29,7 @@ python3 "$tree/scripts/bundle.py" --version "$version" --compatible "$compatible
 	--key "${ISTARS_KEY:-$keys/dev-signer.key}" --cert "${ISTARS_CERT:-$keys/dev-signer.pem}" \
 	--keyring "${ISTARS_KEYRING:-$keys/dev-ca.pem}" -o iStars.raucb
 python3 "$tree/scripts/package.py" --bundle iStars.raucb --version "$version" --compatible "$compatible" -o "$out/iStars.tar.gz"
+within "$out/iStars.tar.gz" 32
 
 # the medium: both slots hold this version, and the boot loader where it was built (istars_nv_boot_defconfig)
 size=$(sed -n 's/.*"environment".*"size": *\([0-9]*\).*/\1/p' "$tree/firmware/partitions.json")
