@@ -46,7 +46,7 @@ qemu: testbed ## the card's image in QEMU, with a simulated UPS (HTTPS_PORT=, UP
 	@exec $(PY) scripts/qemu.py
 
 test-image: $(VENV)/test.stamp $(if $(IMAGE),,testbed) ## the image in QEMU: start, update, rollback, 20 power cuts (IMAGE= another image.json, SEED=)
-	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 2 --no-loadscope-reorder --durations 12 tests/image
+	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 --no-loadscope-reorder --durations 12 tests/image
 
 test: setup check ## everything
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 -m thorough tests/unit tests/contract
