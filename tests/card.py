@@ -37,12 +37,12 @@ def free_port() -> int:
                 return port
 
 
-def until(find: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T:
+def until(find: Callable[[], T], what: str, patience_s: float = PATIENCE_S, every_s: float = 0.02) -> T:
     """Wait until `find` answers something true, and answer it."""
     end = time.monotonic() + patience_s
     while not (found := find()):
         assert time.monotonic() < end, f"it did not happen within {patience_s:g} s: {what}"
-        time.sleep(0.02)
+        time.sleep(every_s)
     return found
 
 

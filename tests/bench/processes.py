@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from istars.workers.base import PROCESSES
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -41,9 +43,8 @@ def name_of(pid: int) -> str:
     comm = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
     words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
     if comm.startswith("istars:"):
-        above = _parent(pid)
-        same = Path(f"/proc/{above}/comm").read_text(encoding="ascii").strip() == comm
-        return comm.removeprefix("istars:") + (" (gunicorn's worker)" if same else "")
+        first = comm.removeprefix("istars:")
+        return next((process for process in PROCESSES if process.partition("+")[0] == first), first)
     for mark, shown in (("supervisor.supervisord", "supervisord"), ("workers", "parent of the family")):
         if mark in words:
             return shown

@@ -32,6 +32,8 @@ def test_every_worker_has_an_account_or_must_be_root() -> None:
         ACCOUNTS[name] for name in ("upslink", "modem")
     }
     assert list(ACCOUNTS.values()).count(ACCOUNTS["web"]) == 1
+    # a process has one account
+    assert [pair for pair in PROCESSES if len({ACCOUNTS.get(name) for name in pair.split("+")}) > 1] == []
     assert {users()[name] for name in ACCOUNTS.values()} == {"istars"}
 
 

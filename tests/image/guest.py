@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 
 from card import free_port
 from machine import Machine
+from pages import ASK_S
 from simulators.server import Simulator
 
 T = TypeVar("T")
@@ -25,8 +26,6 @@ BOOT_S = 100.0
 SLOWEST = 6.0
 """So many times longer by the clock than in CPU time: on a busy machine, or for a card that has nothing to do and waits."""
 LOOK_S = 0.2
-ASK_S = 1.0
-"""Between two questions to the card itself: each one costs it time that it needs for what it is doing."""
 SNAPSHOT = "ready"
 retries: list[str] = []
 """Starts that had to be tried twice; the result of the tests names them."""

@@ -7,16 +7,19 @@ import io
 import json
 import re
 import ssl
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from card import until
+
 PASSWORD = "correct horse battery"
 PATIENCE_S = 300.0
 """For each piece of an answer: long, because a machine with other work to do may hold up QEMU for a minute."""
+ASK_S = 1.0
+"""Between two questions to the card: each one costs it time that it needs for what it is doing."""
 
 
 class Owner:
@@ -107,11 +110,7 @@ class Owner:
         """Send a package and wait until it can be installed."""
         status, said = self.bring(package.read_bytes())
         assert status == 200, said
-        end = time.monotonic() + PATIENCE_S
-        while not (found := self.settled()):
-            assert time.monotonic() < end, "the package is not checked yet"
-            # each question costs the card time that it needs for its work
-            time.sleep(1)
+        found = until(self.settled, "the package is checked", PATIENCE_S, ASK_S)
         assert found["state"] == "ready", found
 
     def settled(self) -> Any:

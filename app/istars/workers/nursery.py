@@ -1,4 +1,4 @@
-"""Several workers, each a process of its own, forked from one parent that has imported what they share.
+"""Several workers, forked from one parent that has imported what they share: each is a process, or two of them are one.
 
 A forked worker shares the pages of its parent, where an interpreter of its own has all of them again (the figures are in
 `tests/bench/README.md`). Each worker is still restarted alone: the parent forks it again when it ends, at once the first time,
@@ -24,13 +24,18 @@ log = logging.getLogger(__name__)
 PR_SET_NAME = 15
 PR_SET_PDEATHSIG = 1
 STABLE_S = 10.0
-LONGEST_PAUSE_S = 2.0
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
 STOP_S = 5.0
 
 ACCOUNTS = {"upslink": "io", "modem": "io", "core": "app", "notifier": "app", "snmpd": "app", "web": "web"}
-"""Worker to the account that it runs as on the card. The others stay root."""
+"""Worker to the account that it runs as on the card. The others stay root. Those that share a process have the same."""
 
 Maker = Callable[[], Program]
+
+
+def next_pause(pause: float, lived_s: float) -> float:
+    """How long to wait before a worker is made anew that lived so long and was waited for `pause` the last time, seconds."""
+    return 0.0 if lived_s >= STABLE_S else min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, pause * 2))
 
 
 @dataclass(slots=True)
@@ -120,8 +125,7 @@ class Nursery:
     def _ended(self, child: Child, status: int) -> None:
         now = clock.boottime()
         child.pid = 0
-        stable = now - child.started >= STABLE_S
-        child.pause = 0.0 if stable else min(LONGEST_PAUSE_S, max(0.25, child.pause * 2))
+        child.pause = next_pause(child.pause, now - child.started)
         child.due = now + child.pause
         if not self.stopping:
             cause = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"

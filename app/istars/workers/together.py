@@ -12,13 +12,14 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 
+from istars.platform import clock
 from istars.workers.base import Worker, on_stop
+from istars.workers.nursery import next_pause
 
 log = logging.getLogger(__name__)
 
 STOP_S = 4.0
 """So long a worker may take to stop; the family's own patience is a little longer."""
-SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
 
 Maker = Callable[[], Worker]
 
@@ -37,7 +38,7 @@ class Together:
         first, *others = self._makers
         with on_stop(self._stop):
             for name in others:
-                self._begin(name, 0.0)
+                self._begin(name, pause=0.0)
             try:
                 # in this thread, which alone takes signals
                 self._live(first)
@@ -61,12 +62,13 @@ class Together:
         """Have it live; where it fails, make it anew after a pause that grows."""
         if self._stopping.wait(pause):
             return
+        began = clock.boottime()
         try:
             self._live(name)
         except BaseException:  # whatever it is: nobody else would say it
             log.error("%s ends after an unknown failure; it starts again:\n%s", name, traceback.format_exc())
         if not self._stopping.is_set():
-            self._begin(name, min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, pause * 2)))
+            self._begin(name, next_pause(pause, clock.boottime() - began))
 
     def _stop(self) -> None:
         self._stopping.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -94,6 +95,19 @@ def test_a_missing_port_is_one_clear_line_however_often_it_is_tried(
     assert "dev/none" in lines[0]
 
 
+@contextlib.contextmanager
+def started_by(code: str, root: Path, modules: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of these lines, with `modules` to import from and its log in `root`."""
+    paths_of = f"{modules}:{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parents[3] / 'app'}"
+    with (root / "log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths_of}, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
 @pytest.fixture
 def pair(root: Path, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`updater` with `system` in one process, which fails whenever the file `fail` is there."""
@@ -112,13 +126,8 @@ def pair(root: Path, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         "from istars import __main__ as card; card.WORKERS['system'] = 'failing:Failing'; "
         "card.start_workers(['updater+system'])"
     )
-    paths_of = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parents[3] / 'app'}"
-    log = (root / "log").open("wb")
-    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths_of}, stderr=log)
-    yield process
-    process.kill()
-    process.wait()
-    log.close()
+    with started_by(code, root, tmp_path) as process:
+        yield process
 
 
 def test_of_two_in_one_process_the_second_is_made_anew_alone(
@@ -151,15 +160,8 @@ def test_a_worker_that_cannot_be_loaded_fails_alone(root: Path, tmp_path: Path) 
         "from istars import __main__ as card; card.WORKERS['core'] = 'broken:Core'; "
         "card.start_workers(['updater', 'core'])"
     )
-    paths_of = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parents[3] / 'app'}"
-    log = (root / "log").open("wb")
-    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths_of}, stderr=log)
-    try:
+    with started_by(code, root, tmp_path) as process:
         until(lambda: "updater" in beats())
         until(lambda: "core cannot be loaded: SystemExit: broken on purpose" in (root / "log").read_text())
         assert "core" not in beats()
         assert process.poll() is None
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
