@@ -50,7 +50,7 @@ test-image: $(VENV)/test.stamp $(if $(IMAGE),,testbed) ## the image in QEMU: sta
 
 test: setup check ## everything
 	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 -m thorough tests/unit tests/contract
-	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 3 tests/integration tests/peers tests/browser
+	@$(PY) -m pytest -c $(CONFIG) --rootdir . -n 5 tests/integration tests/peers tests/browser
 	@$(MAKE) --silent test-image
 
 # `check` knows vulnerabilities up to 2021 without any network; this asks for today's, and fails where the service cannot be reached.

@@ -3,7 +3,7 @@
 set -eu
 need=""
 want() { command -v "$1" >/dev/null 2>&1 || [ -e "$1" ] || need="$need $2"; }
-want /usr/bin/chromium chromium
+want /usr/bin/chromium-headless-shell chromium-headless-shell
 want /lib/nut/nutdrv_qx nut-server
 want upsc nut-client
 want /usr/sbin/snmpd snmpd

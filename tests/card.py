@@ -18,6 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from istars.platform import clock
+from istars.store.archive import Archive
+from istars.store.live import LiveTable
+from simulators.control import send
+from simulators.steering import ERROR
+
 T = TypeVar("T")
 TREE = Path(__file__).parents[1]
 PATIENCE_S = 30.0
@@ -160,26 +166,41 @@ class Card:
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout)
 
+    def _live(self) -> LiveTable:
+        """The live table itself: tests look many times a second, and by the command line each look starts an interpreter."""
+        path = self.root / "run" / "istars" / "live.db"
+        assert path.exists(), f"the card has no live table: {self.said()}"
+        return LiveTable(path)
+
     def values(self) -> dict[str, float | str]:
         """Fresh readings by name."""
-        return {row["name"]: row["value"] for row in self.json("readings") if not row["stale"]}
+        with self._live() as live:
+            now = clock.boottime()
+            return {row.name: row.value for row in live.readings().values() if not row.stale(now)}
 
     def events(self) -> list[tuple[str, str]]:
         """All events as (kind, code), oldest first."""
-        return [(event["kind"], event["code"]) for event in self.json("events", "--limit", "100000")]
+        with Archive(self.root / "data" / "istars" / "archive.db", readonly=True) as archive:
+            return [(event.kind, event.code) for event in archive.events(since=0, limit=100_000)]
 
     def alarms(self) -> set[str]:
         """Codes of the alarms that are present."""
-        return {alarm["code"] for alarm in self.json("alarms")}
+        with self._live() as live:
+            return {alarm.code for alarm in live.alarms()}
+
+    def beats(self) -> dict[str, int]:
+        """Workers that have shown a sign of life, and by which process or thread."""
+        with self._live() as live:
+            return {name: beat.pid for name, beat in live.heartbeats().items()}
 
     def sim(self, words: str) -> str:
-        """Steer the simulated UPS: `make sim CMD="..."`."""
-        result = subprocess.run(
-            ["make", "--no-print-directory", "sim", f"CMD={words}"],
-            cwd=TREE, env=self.environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-        )  # fmt: skip
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout.strip()
+        """Steer the simulated UPS, as `make sim CMD="..."` does."""
+        try:
+            answer = send(self.root / "run" / "istars" / "sim.sock", words)
+        except OSError as error:
+            raise AssertionError(f"no simulator answers: {error}") from error
+        assert not answer.startswith(ERROR), answer
+        return answer.strip()
 
     def token(self, permission: str = "read") -> str:
         """A token for the API, made as an owner does."""

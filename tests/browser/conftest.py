@@ -15,19 +15,10 @@ from typing import Any
 import axe_playwright_python
 import pytest
 from card import Card, until
+from chromium import launch
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from watching import Opener, Watch, sign_in_first_time
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # axe-core as the Python package brings it: no other package manager is needed.
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 TO_NORMAL = ("overload off", "mains on", "battery 100")
@@ -45,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium with a new, empty profile."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = launch(playwright)
         yield browser
         browser.close()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from card import Card, alive, children, until
+from card import TREE, Card, alive, children, until
 from istars.workers.base import PROCESSES
 
 pytestmark = pytest.mark.timeout(120)
@@ -49,10 +50,28 @@ def test_control_c_at_the_terminal_stops_everything(card: Card) -> None:
 
 def test_two_instances_run_side_by_side_and_each_is_steered_alone(card: Card) -> None:
     with card, Card(UPS="sim:east") as other:
-        card.sim("mains off")
+        words = ["make", "--no-print-directory", "sim", "CMD=mains off"]
+        steered = subprocess.run(words, cwd=TREE, env=card.environment, capture_output=True, text=True, check=False)
+        assert (steered.returncode, steered.stderr) == (0, "")
         until(lambda: card.alarms() == {"ON_BATTERY"}, "the alarm of the first card")
         assert other.alarms() == set()
         assert other.values()["istars.link.protocol"] == "east-ea900"
+        refused = subprocess.run(
+            [*words[:-1], "CMD=mains up"], cwd=TREE, env=card.environment, capture_output=True, check=False
+        )
+        assert refused.returncode != 0
+        assert b"mains" in refused.stderr
+
+
+def test_the_command_line_tells_what_the_card_knows(card: Card) -> None:
+    with card:
+        card.sim("mains off")
+        until(lambda: ("raise", "ON_BATTERY") in card.events(), "the event")
+        assert {alarm["code"] for alarm in card.json("alarms")} == card.alarms() == {"ON_BATTERY"}
+        assert [(event["kind"], event["code"]) for event in card.json("events")] == card.events()
+        said = {row["name"]: row["value"] for row in card.json("readings") if not row["stale"]}
+        assert said.keys() <= card.values().keys()
+        assert "OB" in str(said["ups.status"])
 
 
 def test_a_second_start_in_one_root_is_refused_with_the_way_out(card: Card) -> None:

@@ -6,7 +6,6 @@ from io import StringIO
 from pathlib import Path
 
 from card import Card, until
-from istars.store.live import LiveTable
 from simulators.gsm import GsmModem
 from smspdudecoder.fields import SMSSubmit
 
@@ -29,12 +28,10 @@ def test_a_mains_failure_is_told_by_sms(tmp_path: Path) -> None:
         read = SMSSubmit.decode(StringIO(far.sent[0]))
         assert read["recipient"]["number"] == ANN.removeprefix("+")
         assert read["user_data"]["data"].startswith("[UPS-A] On battery since ")
-        with LiveTable(card.root / "run/istars/live.db") as live:
-            before = live.heartbeats()["modem"].pid
+        before = card.beats()["modem"]
         far.unplug()
         until(
             lambda: card.values().get("istars.sms.trouble") == "The port does not exist", "the card says what is wrong"
         )
-        with LiveTable(card.root / "run/istars/live.db") as live:
-            assert live.heartbeats()["modem"].pid == before
+        assert card.beats()["modem"] == before
         assert "modem ends" not in card.said()
