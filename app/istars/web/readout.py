@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from istars.model.card_readings import CARD
 from istars.model.module_readings import PEER
 from istars.model.readings import NO_VALUE, READINGS, Kind, Value, format_value
 from istars.store.live_alarms import LiveAlarm
@@ -140,9 +141,11 @@ PANELS: Mapping[str, Placed] = {
 """Behind which node a reading stands. One that is in no list stands last behind the node with the longest fitting prefix."""
 
 HIDDEN = frozenset(
-    {"istars.link.state", "istars.link.reason", "istars.link.detail", "ups.alarm", "istars.accounts.state"}
-) | frozenset(name for name in READINGS if name.startswith(("istars.snmp.trap.", f"{PEER}.")))
-"""Shown as the state of the link and as alarms, or about the card, its managers and peers and not about the UPS."""
+    {name for name in READINGS if name.startswith(f"{PEER}.")}
+    | {"ups.alarm"}
+    | {declared.name for group in CARD for declared in group}
+) - {"istars.link.protocol", "istars.link.device"}
+"""Shown as alarms, or about the card, its managers and peers and not about the UPS: those have pages of their own."""
 
 PHASE_ROWS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "load": (
@@ -301,7 +304,7 @@ _LISTED = frozenset(
 
 def _home(name: str) -> str:
     """The node behind which a reading of no list stands."""
-    if name in _LISTED or name in HIDDEN or name.startswith("istars.link."):
+    if name in _LISTED or name in HIDDEN:
         return ""
     fitting = [
         (len(prefix), node) for node, placed in PANELS.items() for prefix in placed.prefixes if name.startswith(prefix)
