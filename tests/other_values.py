@@ -73,6 +73,8 @@ def another(declared: Field) -> str:
             return "192.0.2.9"
         case Type.ADDRESSES:
             return "192.168.1.*, 2001:db8::/32"
+        case Type.KEY:
+            return "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIDLszoKTQK73nXNdkIY2EwySap2lFLfRxmReg2Ifm2D ann@laptop"
         case Type.LIST if declared.pattern:
             return ", ".join(declared.pattern.split("|")[:2])
         case Type.LIST:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from istars import cli_accounts, cli_ups, firmware_cli, settings
+from istars import asker, cli_accounts, cli_ups, firmware_cli, settings
 from istars.errors import IStarsError, SettingsError
 from istars.model.alarms import describe as describe_alarm
 from istars.model.alarms import describe_detail, describe_event
@@ -24,7 +24,7 @@ from istars.settings.groups import FIELDS
 from istars.settings.store import change
 from istars.store import wake
 from istars.store.archive import Archive
-from istars.store.audit import AuditRecord, Entry, plain
+from istars.store.audit import plain
 from istars.store.live import LiveTable
 
 COMMAND_LIFETIME_S = 10.0
@@ -144,8 +144,8 @@ def order(name: str, given: Mapping[str, object], patience_s: float = 3 * COMMAN
             target,
             name,
             arguments,
-            asked_by=getpass.getuser(),
-            address="console",
+            asked_by=asker.who(),
+            address=asker.whence(),
             lifetime_s=COMMAND_LIFETIME_S,
         )
         answers = wake.Bell(f"cli-{number}")
@@ -156,15 +156,7 @@ def order(name: str, given: Mapping[str, object], patience_s: float = 3 * COMMAN
             answers.wait(0.1)
         answers.close()
     if target == "system":
-        told = Entry(
-            clock.wall(),
-            getpass.getuser(),
-            "console",
-            "command",
-            name,
-            new=f"{state.state}: {plain(state.result)}",
-        )
-        AuditRecord().note(told)
+        asker.note("command", name, f"{state.state}: {state.result}")
     say(f"{state.state}: {state.result}" if state.ended else "no result: the worker does not run")
     return 0 if state.state == "done" else 1
 
@@ -192,8 +184,7 @@ def show_settings(options: argparse.Namespace) -> int:
 
 def _tell(action: str, changes: Sequence[Change]) -> None:
     """Write down what was changed, and wake the workers it concerns."""
-    who, at = getpass.getuser(), clock.wall()
-    AuditRecord().note(*(Entry(at, who, "console", action, each.key, each.old, each.new) for each in changes))
+    asker.note_changes(action, changes)
     for worker in {each.applies for each in changes if each.applies}:
         wake.nudge(worker)
 
@@ -210,9 +201,7 @@ def export_settings(options: argparse.Namespace) -> int:
     passphrase = _passphrase(options, twice=True) if options.with_secrets else ""
     text = exchange.export(settings.load(environment={}), passphrase)
     if passphrase:
-        AuditRecord().note(
-            Entry(clock.wall(), getpass.getuser(), "console", "settings saved with secrets", "system_config.csv")
-        )
+        asker.note("settings saved with secrets", "system_config.csv")
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode())
     sys.stdout.buffer.flush()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import os
 import sys
 from collections.abc import Iterable
 
+from istars import asker
 from istars.errors import IStarsError
 from istars.model.commands import Permission
 from istars.platform import clock, paths
 from istars.store.accounts import Accounts, User
-from istars.store.audit import AuditRecord, Entry, plain
 from istars.store.factors import Factors, new_code
 from istars.store.live import LiveTable
 from istars.store.telling import tell
@@ -27,10 +26,6 @@ def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def _note(action: str, subject: str, new: str = "") -> None:
-    AuditRecord().note(Entry(clock.wall(), getpass.getuser(), "console", action, plain(subject), new=plain(new)))
-
-
 def _bound(patterns: Iterable[object]) -> str:
     return ", ".join(str(pattern) for pattern in patterns) or "any address"
 
@@ -41,7 +36,7 @@ def create_token(options: argparse.Namespace) -> int:
     expires = None if options.days is None else clock.wall() + options.days * DAY_S
     text = accounts.create_token(options.name, options.permission, expires, patterns=" ".join(options.addresses))
     until = clock.iso(expires)[:10] if expires is not None else "never expires"
-    _note("token made", f"token {options.name}", f"{options.permission}, {until}, {_bound(options.addresses)}")
+    asker.note("token made", f"token {options.name}", f"{options.permission}, {until}, {_bound(options.addresses)}")
     _say(text)
     return 0
 
@@ -74,7 +69,7 @@ def revoke_token(options: argparse.Namespace) -> int:
     """`token revoke NAME`: from now on it opens nothing."""
     if not Accounts(paths.accounts_db()).revoke_token(options.name):
         raise IStarsError(f"no usable token is called {options.name!r}")
-    _note("token revoked", f"token {options.name}")
+    asker.note("token revoked", f"token {options.name}")
     return 0
 
 
@@ -113,33 +108,37 @@ def rescue_user(options: argparse.Namespace) -> int:
             "only the administrator of the operating system rescues a user: become root on the card first"
         )
     accounts = Accounts(paths.accounts_db())
-    password = new_code()
-    user = accounts.set_password(options.name, password, must_change=True)
-    done = ["one-time password", *_lift(accounts, user, options)]
-    Throttle(accounts.file).forgive(user.name)
-    _note("user rescued", f"user {user.name}", ", ".join(done))
-    if paths.live_db().exists():
-        with LiveTable(paths.live_db()) as live:
-            tell(live, "USER_RESCUED", user=user.name, by=getpass.getuser())
+    user, password = rescue(
+        accounts, options.name, remove_factor=options.remove_second_factor, any_address=options.any_address
+    )
+    if Factors(accounts.file).has(user.name):
+        sys.stderr.write("istars: the second factor is still asked for; --remove-second-factor takes it away\n")
+    if user.patterns:
+        sys.stderr.write(f"istars: bound to {_bound(user.patterns)}; --any-address takes that away\n")
     _say(password)
     sys.stderr.write(f"istars: {user.name} ({user.permission}) signs in with this password once and chooses another\n")
     return 0
 
 
-def _lift(accounts: Accounts, user: User, options: argparse.Namespace) -> list[str]:
-    """What else keeps the user out, as far as it was asked for, in words."""
-    lifted = []
-    factors = Factors(accounts.file)
-    if options.remove_second_factor and factors.switch_off(user.name):
-        lifted.append("second factor off")
-    elif factors.has(user.name):
-        sys.stderr.write("istars: the second factor is still asked for; --remove-second-factor takes it away\n")
-    if options.any_address and user.patterns:
-        accounts.change_user(user.name, patterns="")
-        lifted.append("any address")
-    elif user.patterns:
-        sys.stderr.write(f"istars: bound to {_bound(user.patterns)}; --any-address takes that away\n")
-    return lifted
+def rescue(accounts: Accounts, name: str, *, remove_factor: bool, any_address: bool) -> tuple[User, str]:
+    """Give a user a one-time password, lift what else keeps them out as far as it is asked for, tell everybody.
+
+    Answers the user as they are then, and the password. Raises AccountRefused, StoreError.
+    """
+    password = new_code()
+    user = accounts.set_password(name, password, must_change=True)
+    done = ["one-time password"]
+    if remove_factor and Factors(accounts.file).switch_off(name):
+        done.append("second factor off")
+    if any_address and user.patterns:
+        user = accounts.change_user(name, patterns="")
+        done.append("any address")
+    Throttle(accounts.file).forgive(name)
+    asker.note("user rescued", f"user {name}", ", ".join(done))
+    if paths.live_db().exists():
+        with LiveTable(paths.live_db()) as live:
+            tell(live, "USER_RESCUED", user=name, by=asker.who())
+    return user, password
 
 
 def _days(text: str) -> float:

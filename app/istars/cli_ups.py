@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from istars.platform import clock, paths
+from istars import asker
+from istars.platform import paths
 from istars.store import detection, maps
-from istars.store.audit import AuditRecord, Entry, plain
 from istars.store.battery import read as read_battery
 
 Order = Callable[[str, Mapping[str, object], float], int]
@@ -88,5 +87,5 @@ def _show(name: str) -> int:
 
 def _remove(name: str) -> int:
     maps.remove(name)
-    AuditRecord().note(Entry(clock.wall(), getpass.getuser(), "console", "register map removed", plain(name)))
+    asker.note("register map removed", name)
     return 0

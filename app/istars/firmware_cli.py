@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import getpass
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from istars import asker
 from istars.errors import IStarsError
 from istars.platform import clock, paths
 from istars.store import firmware, wake
-from istars.store.audit import AuditRecord, Entry, plain
 from istars.store.firmware import Status
 from istars.store.live import LiveTable
 
@@ -33,15 +32,11 @@ def _json(value: Any) -> None:
     say(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _note(action: str, subject: str) -> None:
-    AuditRecord().note(Entry(clock.wall(), getpass.getuser(), "console", action, plain(subject)))
-
-
 def _order(name: str, arguments: dict[str, object] | None = None) -> None:
     """Give the updater an order and wait until it has taken or refused it. Raises IStarsError."""
     with LiveTable(paths.live_db()) as live:
         number = live.submit(
-            firmware.UPDATER, name, arguments or {}, asked_by=getpass.getuser(), address="console", lifetime_s=ORDER_S
+            firmware.UPDATER, name, arguments or {}, asked_by=asker.who(), address=asker.whence(), lifetime_s=ORDER_S
         )
         bell = wake.Bell(f"cli-{number}")
         wake.nudge(firmware.UPDATER)
@@ -125,8 +120,8 @@ def upload(options: argparse.Namespace) -> int:
     paths.make_dirs()
     began = clock.wall()
     with sys.stdin.buffer if options.file == "-" else Path(options.file).open("rb") as file:
-        manifest = firmware.receive(file, by=getpass.getuser(), address="console")
-    _note("firmware uploaded", manifest.version)
+        manifest = firmware.receive(file, by=asker.who(), address=asker.whence())
+    asker.note("firmware uploaded", manifest.version)
     now = _follow(frozenset({firmware.CHECKING}), CHECK_S, after=began)
     if now.state != firmware.READY or now.package is None:
         raise IStarsError(now.reason or f"the update is {now.state}")
@@ -139,7 +134,7 @@ def install(options: argparse.Namespace) -> int:
     now = firmware.status()
     wanted = now.package.version if now.package is not None else ""
     _order("istars.firmware.install", {"version": wanted, "downgrade": int(options.downgrade)})
-    _note("firmware installed", wanted)
+    asker.note("firmware installed", wanted)
     now = _follow(frozenset({firmware.INSTALLING}), INSTALL_S)
     if now.state != firmware.RESTART:
         raise IStarsError(now.reason or f"the update is {now.state}")
@@ -150,7 +145,7 @@ def install(options: argparse.Namespace) -> int:
 def discard(_options: argparse.Namespace) -> int:
     """`firmware discard`: forget what was brought."""
     _order("istars.firmware.discard")
-    _note("firmware discarded", "")
+    asker.note("firmware discarded", "")
     return 0
 
 
@@ -163,7 +158,7 @@ def look(_options: argparse.Namespace) -> int:
 def download(_options: argparse.Namespace) -> int:
     """`firmware download`: fetch what the channel offers, and have it checked."""
     _order("istars.firmware.download")
-    _note("firmware download", "")
+    asker.note("firmware download", "")
     return _follow_channel()
 
 

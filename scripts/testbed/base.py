@@ -52,7 +52,11 @@ def base() -> Path:
             folder / "sources.list", env={**os.environ, "DEBS": str(folder / "debs")})  # fmt: skip
         prune(folder / "root")
 
-    return made("base", digest(*packages, SUITE, *listed(HERE / "dropped.txt"), sources, HERE / "fetch-kernel"), make)
+    return made(
+        "base",
+        digest(*packages, SUITE, *listed(HERE / "dropped.txt"), sources, HERE / "fetch-kernel", Path(__file__)),
+        make,
+    )
 
 
 def prune(root: Path) -> None:
@@ -66,16 +70,16 @@ def prune(root: Path) -> None:
     (root / "var/run").symlink_to("/run")
     (root / "var/lock").symlink_to("/run/lock")
     applets = run("qemu-arm-static", "-L", root, root / "usr/bin/busybox", "--list").split()
-    for applet in [*applets, "init"]:
-        for folder in ("usr/bin", "usr/sbin"):
-            if (root / folder / applet).exists() or (root / folder / applet).is_symlink():
-                break
-        else:
-            (root / "usr/sbin" / applet).symlink_to("../bin/busybox")
-    for name in ("sh", "init"):
-        target = root / ("usr/bin" if name == "sh" else "usr/sbin") / name
-        target.unlink(missing_ok=True)
-        target.symlink_to("busybox" if name == "sh" else "../bin/busybox")
+    for applet in applets:
+        if not any(
+            (root / folder / applet).is_symlink() or (root / folder / applet).exists()
+            for folder in ("usr/bin", "usr/sbin")
+        ):
+            # what accounts other than root use, too
+            (root / "usr/bin" / applet).symlink_to("busybox")
+    for path, busybox in (("usr/bin/sh", "busybox"), ("usr/sbin/init", "../bin/busybox")):
+        (root / path).unlink(missing_ok=True)
+        (root / path).symlink_to(busybox)
     compiled(root / "usr/lib/python3.11", "/usr/lib/python3.11")
     compiled(root / "usr/lib/python3/dist-packages", "/usr/lib/python3/dist-packages")
 

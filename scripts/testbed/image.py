@@ -21,8 +21,6 @@ LOADER_MIB = 4
 COMPATIBLE = "istars-testbed"
 TRIAL = {"healthy_s": 6, "deadline_s": 300}
 """Seconds; the first is shorter than on a card, so that a test sees firmware being kept."""
-RAM_MIB = 96 + 8
-"""In use after the start: what a card may use, and the service and the bus that Debian's RAUC needs and a card's does not."""
 CONSOLE = "ttyAMA0"
 UBOOT = "/usr/lib/u-boot/qemu_arm/u-boot.bin"
 ARGUMENTS = (
@@ -63,8 +61,9 @@ def accounts(root: Path) -> None:
     group += "messagebus:x:101:\n"
     for line in USERS.read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
-            name, uid, own, gid, _, home, _, more, *remark = line.split()
-            passwd += f"{name}:x:{uid}:{gid}:{' '.join(remark)}:{'/' if home == '-' else home}:/bin/false\n"
+            name, uid, own, gid, _, home, shell, more, *remark = line.split()
+            home, shell = "/" if home == "-" else home, "/bin/false" if shell == "-" else shell
+            passwd += f"{name}:x:{uid}:{gid}:{' '.join(remark)}:{home}:{shell}\n"
             if f"\n{own}:" not in group:
                 group += f"{own}:x:{gid}:\n"
             for each in [] if more == "-" else more.split(","):
@@ -110,6 +109,7 @@ def tree(root: Path) -> None:
         "etc/inittab": (OVERLAY / "etc/inittab").read_text(encoding="utf-8") + "::respawn:/usr/lib/istars/rauc-service\n",
         "usr/lib/istars/rauc-service": (HERE / "rauc-service").read_text(encoding="utf-8"),
         "etc/hostname": "istars\n",
+        "usr/bin/istars": "#!/usr/bin/python3\nimport sys\n\nfrom istars.__main__ import main\n\nsys.exit(main())\n",
     }  # fmt: skip
     for path, text in texts.items():
         target = root / path
@@ -242,7 +242,6 @@ def describe() -> Path:
         "version": version(),
         "bootloader": True,
         "arguments": list(ARGUMENTS),
-        "ram_mib": RAM_MIB,
         "board": {"kernel": str(kernel(base() / "debs") / "vmlinuz"), "initrd": str(kernel(base() / "debs") / "initrd"),
                   "dtb": str(kernel(base() / "debs") / "dtbs" / "imx6ul-14x14-evk.dtb")},
     }  # fmt: skip

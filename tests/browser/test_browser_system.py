@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from card import Card, until
+from istars.store.live import LiveTable
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from watching import Opener, Watch, sign_in_first_time
 
@@ -92,9 +93,7 @@ def test_restarting_asks_first_and_the_page_finds_the_card_again(card: Card, sho
     page.get_by_role("link", name="Restart now").click()
     button(page, "Restart now").click()
     expect(page.get_by_role("alert").filter(has_text="The card restarts in a moment.")).to_be_visible()
-    until(
-        lambda: "web" in card.programs() and card.programs()["web"] != before["web"] and card.answers(), "new programs"
-    )
+    until(lambda: card.programs().get("web", before["web"]) != before["web"] and card.answers(), "new programs")
     page.goto(card.url + PAGE)
     expect(page.get_by_role("heading", name="Clock", exact=True)).to_be_visible()
     assert card.events().count(("event", "CARD_RESTARTS")) == 1
@@ -115,4 +114,18 @@ def test_the_question_fits_and_axe_finds_nothing_serious(
     page = show(f"{PAGE}/restart", width=width, scheme=scheme)
     wider = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider == 0
+    axe_check(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_page_of_an_open_command_line_fits_and_axe_finds_nothing_serious(
+    card: Card, show: Opener, axe_check: Callable[[Page], None], width: int, scheme: str
+) -> None:
+    said = {"istars.ssh.state": "open", "istars.ssh.fingerprint": "SHA256:G+xdQe9/OiwoAgRbvdiZU7dTKGiBNoRJjh1bqzy2pxc"}
+    with LiveTable(card.root / "run" / "istars" / "live.db") as live:
+        live.publish("test", said, lifetime_s=60)
+    page = show("/settings/ssh", width=width, scheme=scheme)
+    expect(page.get_by_text("ssh admin@127.0.0.1 istars readings --json")).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     axe_check(page)

@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+from istars.platform import ssh
 from istars.workers.base import FAMILY, PROCESSES
 from istars.workers.nursery import ACCOUNTS
 
@@ -43,6 +44,23 @@ def test_the_proxy_has_an_account_outside_the_group_of_the_workers() -> None:
     )
     assert found is not None
     assert users()[found[1]] == found[2] != "istars"
+
+
+def test_the_command_line_is_closed_at_first_and_only_for_holders_of_a_key() -> None:
+    lines = USERS.read_text(encoding="utf-8").splitlines()
+    words = next(line.split() for line in lines if line.startswith(f"{ssh.ACCOUNT} "))
+    assert words[2:7] == ["istars", "900", "*", str(ssh.home()), "/bin/sh"]
+    said = configparser.ConfigParser()
+    said.read(ROOTFS / "etc/supervisor.d/card.conf", encoding="utf-8")
+    program = said[f"program:{ssh.PROGRAM}"]
+    assert program["autostart"] == "false"
+    command = program["command"].split()
+    # no passwords, not root, no way through to other machines
+    assert {"-s", "-w", "-j", "-k"} < set(command)
+    assert command[command.index("-r") + 1] == str(ssh.host_key())
+    assert command[command.index("-p") + 1] == str(ssh.PORT)
+    others = [line.split()[6] for line in lines if line and not line.startswith(("#", f"{ssh.ACCOUNT} "))]
+    assert set(others) == {"-"}, "nobody else has a shell"
 
 
 def test_supervisord_starts_the_family() -> None:

@@ -21,7 +21,7 @@ from xdist.scheduler import LoadScopeScheduling
 TREE = Path(__file__).parents[2]
 MEMORY = Path("/dev/shm")
 LONGEST_TEST_S = 1800
-ORDER = ("update", "board", "refusals", "start", "cuts")
+ORDER = ("update", "board", "refusals", "shell", "start", "cuts")
 """Long stories first: what is short fills the gaps at the end."""
 
 

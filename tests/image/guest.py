@@ -19,12 +19,13 @@ from pages import ASK_S
 from simulators.server import Simulator
 
 T = TypeVar("T")
-RAM_MIB = 96
-"""What a card may use after its start, of the memory that is sold as 256 MB."""
 BOOT_S = 100.0
 """What a start may cost until the pages answer, in CPU time of QEMU: how long it takes depends on what else the machine does."""
 SLOWEST = 6.0
 """So many times longer by the clock than in CPU time: on a busy machine, or for a card that has nothing to do and waits."""
+QUESTION_S = 60.0
+"""So much a question of the console may cost, the start of its program included."""
+PROMPT = r"/ # "
 LOOK_S = 0.2
 SNAPSHOT = "ready"
 retries: list[str] = []
@@ -42,7 +43,6 @@ class Image:
         self.version: str = said["version"]
         self.arguments: list[str] = said["arguments"]
         self.board: dict[str, str] = said.get("board") or {}
-        self.ram_mib: int = said.get("ram_mib", RAM_MIB)
         self.path = path
 
     def partitions(self) -> dict[str, tuple[int, int]]:
@@ -87,7 +87,7 @@ class Guest:
 
     def __init__(self, image: Image, folder: Path, medium: Path) -> None:
         self.image, self.folder, self.medium = image, folder, medium
-        self.http, self.https = free_port(), free_port()
+        self.http, self.https, self.ssh = free_port(), free_port(), free_port()
         self.url = f"https://127.0.0.1:{self.https}"
         self.simulator = Simulator("megatec", tcp=0)
         self.machine = Machine(folder)
@@ -96,7 +96,8 @@ class Guest:
         """Switch it on; `more` are further arguments of QEMU, `once` those of its first start and not of a restart."""
         if self.simulator.tcp_port == 0:
             self.simulator.start()
-        forward = f"hostfwd=tcp:127.0.0.1:{self.http}-:80,hostfwd=tcp:127.0.0.1:{self.https}-:443"
+        ports = {self.http: 80, self.https: 443, self.ssh: 22}
+        forward = ",".join(f"hostfwd=tcp:127.0.0.1:{ours}-:{its}" for ours, its in ports.items())
         words = [
             word.replace("{disk}", str(self.medium)).replace("{forward}", forward) for word in self.image.arguments
         ]
@@ -119,6 +120,13 @@ class Guest:
     def wait_for(self, pattern: str, patience_s: float = BOOT_S, *, after: int = 0) -> str:
         """Wait until the console says it, behind the first `after` characters."""
         return self.until(lambda: re.search(pattern, self.console()[after:]), pattern, patience_s, LOOK_S)[0]
+
+    def typed(self, line: str, wanted: str) -> str:
+        """Type a line at its console and wait for what is wanted; what it said from then on."""
+        before = len(self.console())
+        self.machine.type(f"{line}\n")
+        self.wait_for(wanted, QUESTION_S, after=before)
+        return self.console()[before:]
 
     def until(self, find: Callable[[], T | None], what: str, patience_s: float = BOOT_S, every_s: float = ASK_S) -> T:
         """Wait until `find` answers something true, and answer it; for so much CPU time of QEMU (see `SLOWEST`)."""

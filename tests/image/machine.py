@@ -63,6 +63,7 @@ class Machine:
         """Why it went off although nobody switched it off; empty while it runs."""
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._keyboard: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._wanted = False
         self._spent_s = 0.0
@@ -95,6 +96,12 @@ class Machine:
         """What QEMU itself said."""
         log = self.folder / "qemu.log"
         return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+
+    def type(self, text: str) -> None:
+        """Type at the console of the guest."""
+        with self._lock:
+            assert self._keyboard is not None, "it is off"
+            self._keyboard.sendall(text.encode())
 
     def monitor(self, line: str) -> str:
         """What QEMU's monitor answers to a line."""
@@ -144,7 +151,7 @@ class Machine:
                      "-monitor", f"unix:{self.folder / 'monitor'},server=on,wait=off"],
                     stdout=subprocess.DEVNULL, stderr=said, pass_fds=(its_console.fileno(), its_events.fileno()),
                 )  # fmt: skip
-                process = self._process
+                process, self._keyboard = self._process, console
             with contextlib.suppress(ConnectionError):
                 ask_for_events(events)
             _follow(console, log, began)
@@ -156,7 +163,7 @@ class Machine:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:
             self._spent_s += _used_s(process.pid)
-            self._process = None
+            self._process = self._keyboard = None
             return process.wait()
 
 

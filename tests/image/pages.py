@@ -15,6 +15,7 @@ from typing import Any
 
 from card import until
 
+FIRST_PASSWORD = "admin"
 PASSWORD = "correct horse battery"
 PATIENCE_S = 300.0
 """For each piece of an answer: long, because a machine with other work to do may hold up QEMU for a minute."""
@@ -72,7 +73,7 @@ class Owner:
         status, text = self.form("/login", user="admin", pw=password)
         if "not right" in text:
             self.page("/login")
-            status, text = self.form("/login", user="admin", pw="admin")
+            status, text = self.form("/login", user="admin", pw=FIRST_PASSWORD)
             assert 'name="p1"' in text, text[:2000]
             found = re.search(r'name="csrf_token" value="([^"]+)"', text)
             assert found is not None

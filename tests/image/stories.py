@@ -8,12 +8,13 @@ does not depend on what else the machine does: `brought` goes from the first byt
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
-from guest import Guest, Image, card_in
+from guest import PROMPT, Guest, Image, card_in
 from packages import Factory, alone
-from pages import Owner, kept_as_good
+from pages import FIRST_PASSWORD, PASSWORD, Owner, kept_as_good
 
 NEW = "0.2.0"
 NAME = "UPS in the cellar"
@@ -34,16 +35,36 @@ class Stories:
         self.image, self.factory, self.folder = image, factory, folder
 
     def first(self) -> Path:
-        """After its first start: it has a password and a name of its own, and its firmware was found good."""
+        """After its first start: it has a password and a name of its own, and its firmware was found good.
+
+        The password was chosen at the console. What was in use by then, before anybody opened a page, is in the file `memory`.
+        """
 
         def live(card: Guest) -> None:
             card.boot()
+            card.typed("", "Name: ")
+            card.typed("admin", "Password: ")
+            card.typed(FIRST_PASSWORD, "New password: ")
+            card.typed(PASSWORD, "The same again: ")
+            card.typed(PASSWORD, PROMPT)
+            (self.folder / "memory").write_text(
+                card.typed("cat /proc/meminfo; echo the' 'end", "the end"), encoding="ascii"
+            )
+            card.typed("exit", "Enter")
             owner = signed_in(card)
             owner.json("/api/v1/settings", {"settings": {"system.name": NAME}}, "PATCH")
             (self.folder / "key").write_text(owner.make_key(), encoding="ascii")
             card.until(lambda: kept_as_good(owner), "the firmware is found good")
 
         return self._kept("first", live)
+
+    def in_use_mb(self) -> float:
+        """Memory that a card uses after its start, before anybody has signed in, in MB."""
+        self.first()
+        found = dict(
+            re.findall(r"(MemTotal|MemAvailable): +(\d+) kB", (self.folder / "memory").read_text(encoding="ascii"))
+        )
+        return (int(found["MemTotal"]) - int(found["MemAvailable"])) * 1024 / 1e6
 
     def owner(self, card: Guest) -> Owner:
         """Who may do everything on a card that went on from `first`."""

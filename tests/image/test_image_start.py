@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 
 import pytest
 from guest import Guest, Image
 from pages import PATIENCE_S
-from stories import signed_in
+from stories import Stories, signed_in
 
+RAM_MB = 96
 SQUASHFS_MB = 64
 """Of the test bed, whose packages of Debian are larger; Buildroot's own limit of 24 MB is checked where it is built."""
 
@@ -61,13 +62,12 @@ def test_without_encryption_the_card_only_shows_the_way(first_card: Guest) -> No
             assert status != 307 or answer.headers["Location"].startswith("https://")
 
 
-def test_memory_in_use_after_the_start_is_within_the_budget(first_card: Guest, image: Image) -> None:
-    owner = signed_in(first_card)
-    text = re.sub(r"<[^>]+>", " ", owner.page("/assistant/about"))
-    found = re.search(r"Memory\s+(?P<free>[\d.]+) MB free of (?P<total>[\d.]+) MB", text)
-    assert found is not None, text[text.find("Memory") - 100 :][:400]
-    # the page counts in millions
-    assert (float(found["total"]) - float(found["free"])) * 1e6 <= image.ram_mib * 2**20
+def test_memory_in_use_after_the_start_is_within_the_budget(
+    stories: Stories, record_property: Callable[[str, object], None]
+) -> None:
+    found = stories.in_use_mb()
+    record_property("memory", f"{found:.1f} MB in use after the start")
+    assert found <= RAM_MB
 
 
 def test_the_root_file_system_is_not_larger_than_it_was(image: Image) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chromium import launch
 from guest import Guest
 from packages import BROKEN, Factory, board_text
 from pages import PASSWORD, PATIENCE_S, kept_as_good
 from playwright.sync_api import expect, sync_playwright
 from stories import signed_in
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 GIVEN_UP_S = 600.0
 """Three tries of firmware that does not get healthy, on a busy machine."""
 JUDGED_S = 30
@@ -21,7 +20,7 @@ JUDGED_S = 30
 def upload_in_a_browser(card: Guest, package: Path, version: str) -> None:
     """Sign in, choose the file, wait for the check, press "Start upgrade", and see that it is written."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = launch(playwright)
         page = browser.new_context(ignore_https_errors=True).new_page()
         page.set_default_timeout(PATIENCE_S * 1000)
         page.goto(f"{card.url}/login")
@@ -51,6 +50,9 @@ def test_an_update_by_the_page_runs_in_the_other_slot_and_is_kept(first_card: Gu
     assert (now["version"], now["slot"], now["state"]) == ("0.2.0", "B", "good")
     assert {slot["name"]: slot["version"] for slot in now["slots"]}["B"] == "0.2.0"
     assert now["history"][0]["result"] == "installed"
+    # nobody has cut the power: nobody has shown that they stand before the card
+    first_card.typed("", "Name: ")
+    first_card.typed("?", "after the card's power was cut")
 
 
 def test_firmware_that_never_gets_healthy_is_left_for_the_one_before(first_card: Guest, factory: Factory) -> None:

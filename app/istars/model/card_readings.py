@@ -124,6 +124,19 @@ _SYSTEM = (
     number("istars.clock.reachable", "Time servers that answer", "", 0, 0, 100),
     text("istars.clock.detail", "Detail of the clock"),
     text("istars.restart.next", "Next scheduled restart"),
+    state(
+        "istars.ssh.state",
+        "Command line (SSH)",
+        {
+            "open": "Open",
+            "closed": "Closed",
+            "keyless": "Closed; no key is saved that could sign in",
+            "failed": "Cannot be opened",
+            "foreign": "Belongs to the operating system of this machine",
+        },
+    ),
+    text("istars.ssh.fingerprint", "Fingerprint of the card's key"),
+    text("istars.ssh.detail", "Why the command line is not open"),
 )
 
 CARD: tuple[tuple[Reading, ...], ...] = (_LINK, _MODEM, _SYSTEM)

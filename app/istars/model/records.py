@@ -28,6 +28,7 @@ _CARD = (
     "istars.modem.",
     "istars.clock.",
     "istars.restart.",
+    "istars.ssh.",
     "ups.timer.",
     "istars.ups.run",
 )

@@ -34,21 +34,37 @@ def end(control: Path, program: str) -> None:
 
     Raises ProgramFailed.
     """
+    _order(control, "signalProcess", program, "TERM")
+
+
+def run(control: Path, program: str) -> None:
+    """Have a program run that is not started by itself; it is no error that it does already. Raises ProgramFailed."""
+    _order(control, "startProcess", program, False, fine="ALREADY_STARTED")
+
+
+def stop(control: Path, program: str) -> None:
+    """Have a program end and not start again; it is no error that it does not run. Raises ProgramFailed."""
+    _order(control, "stopProcess", program, fine="NOT_RUNNING")
+
+
+def _order(control: Path, verb: str, *words: str | bool, fine: str = "") -> None:
+    """Call one of supervisord's methods; a fault called `fine` is no error."""
     # here, because they are large and hardly ever needed
     import http.client
 
     # who answers is our own supervisord, behind a socket that is closed to others
     import xmlrpc.client  # nosec B411
 
-    from supervisor.xmlrpc import SupervisorTransport
+    from supervisor.xmlrpc import Faults, SupervisorTransport
 
     transport = SupervisorTransport(serverurl=f"unix://{control}")
     # the address is not used: the transport knows its socket
     proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
     try:
-        proxy.supervisor.signalProcess(program, "TERM")
+        getattr(proxy.supervisor, verb)(*words)
     except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
-        raise ProgramFailed(f"the supervisor does not restart the programs: {error}") from error
+        if not fine or getattr(error, "faultCode", None) != getattr(Faults, fine):
+            raise ProgramFailed(f"the supervisor does not obey: {error}") from error
     finally:
         transport.close()
 

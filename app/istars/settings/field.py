@@ -15,6 +15,8 @@ Setting = str | int | float | bool
 
 TEXT_LIMIT = 200
 LIST_LIMIT = 2_000
+KEY_LIMIT = 1_000
+"""Enough for RSA with 4096 bits and a remark."""
 DECIMALS = 6
 LARGEST = 10**15
 SWITCH = {"on": True, "off": False}
@@ -34,11 +36,14 @@ class Type(Enum):
     MAIL = "e-mail address"
     ZONE = "time zone"
     DATE = "date such as 2026-11-21"
+    KEY = "public key of SSH"
     SECRET = "secret"  # noqa: S105 - a kind of option, not one of them
     LIST = "list"
 
 
 NUMBERS = (Type.WHOLE, Type.NUMBER)
+LIMITS = {Type.LIST: LIST_LIMIT, Type.KEY: KEY_LIMIT}
+"""Characters of a value, for types that need other room than TEXT_LIMIT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class Field:
 
     def _value(self, text: str) -> Setting:
         """As `parse`; raises ValueError with the reason alone."""
-        texts.check_line(text, LIST_LIMIT if self.type is Type.LIST else TEXT_LIMIT)
+        texts.check_line(text, LIMITS.get(self.type, TEXT_LIMIT))
         if self.type is Type.SECRET:
             self._check_text(text)
             return text
@@ -118,6 +123,8 @@ class Field:
                 return self._list(text)
             case Type.ADDRESSES:
                 return texts.patterns(text)
+            case Type.KEY:
+                return texts.public_key(text)
         self._check_text(text)
         return text
 

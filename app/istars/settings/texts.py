@@ -14,6 +14,18 @@ TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 HOST_LENGTH = 253
 MAIL_LENGTH = 254
 YEARS = range(1970, 2200)
+KEY_KINDS = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "ssh-rsa",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+)
+"""Kinds of public keys that dropbear takes."""
+RSA_SMALLEST = 256
+"""Octets of the modulus: 2048 bits."""
 LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
 
@@ -79,6 +91,45 @@ def is_date(text: str) -> bool:
     except ValueError:
         return False
     return found.isoformat() == text and found.year in YEARS
+
+
+def public_key(text: str) -> str:
+    """A public key as a line of a `.pub` file (kind, base 64, remark): the same with single spaces. RFC 4253, section 6.6.
+
+    Raises ValueError with the reason: for a private key, for options in front of the key, for one that is cut off.
+    """
+    if not text:
+        return ""
+    if "PRIVATE KEY" in text:
+        raise ValueError("is a private key: take the line of the file that ends in .pub, and make a new pair")
+    kind, _, rest = text.partition(" ")
+    coded, _, remark = rest.strip().partition(" ")
+    if kind not in KEY_KINDS:
+        raise ValueError(f"must begin with one of: {', '.join(KEY_KINDS)}")
+    import base64  # see check_line()
+    import binascii
+
+    try:
+        parts = _fields(base64.b64decode(coded, validate=True))
+    except (binascii.Error, ValueError):
+        raise ValueError("is not a whole key: paste the line as it stands in the file") from None
+    if len(parts) < 2 or parts[0] != kind.encode():
+        raise ValueError("is not a whole key: paste the line as it stands in the file")
+    if kind == "ssh-rsa" and len(parts[-1].lstrip(b"\0")) < RSA_SMALLEST:
+        raise ValueError("is a key of RSA with less than 2048 bits, which is not safe any more")
+    return " ".join(word for word in (kind, coded, *remark.split()) if word)
+
+
+def _fields(blob: bytes) -> list[bytes]:
+    """The strings of a key, each behind its length in four octets. Raises ValueError where one is cut off."""
+    parts = []
+    while blob:
+        end = 4 + int.from_bytes(blob[:4], "big")
+        if len(blob) < max(end, 4):
+            raise ValueError("cut off")
+        parts.append(blob[4:end])
+        blob = blob[end:]
+    return parts
 
 
 def is_zone(text: str) -> bool:

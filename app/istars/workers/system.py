@@ -12,9 +12,11 @@ from istars.model.readings import Value
 from istars.platform import clock, files, machine, paths, restart, timekeeping
 from istars.platform.doors import Doors, DoorsFailed
 from istars.platform.programs import ProgramFailed
+from istars.platform.ssh import PORT, CommandLine, SshFailed
 from istars.platform.timekeeping import ClockRefused
 from istars.rules.timetable import Restarts
 from istars.settings.groups import FIELDS
+from istars.settings.groups.ssh import KEYS
 from istars.store import wake
 from istars.store.live_commands import LiveCommand
 from istars.store.telling import tell
@@ -23,6 +25,7 @@ from istars.workers.base import HEARTBEAT_S, Lasting, Worker
 log = logging.getLogger(__name__)
 
 ADJUST, SET, RESTART = "istars.clock.adjust", "istars.clock.set", "istars.restart"
+ENABLED = "ssh.enabled"
 LOOK_S = 15.0
 DOORS_LOOK_S = 2.0
 """A certificate that is replaced, and an agent that opens, are noticed so soon."""
@@ -70,6 +73,9 @@ class System(Worker):
         self._trouble = Lasting(log, "chronyd takes its servers")
         self._doors = Doors()
         self._doors_trouble = Lasting(log, "the doors of the card are as the settings want them")
+        self._ssh = CommandLine()
+        self._ssh_trouble = Lasting(log, "the command line is as the settings want it")
+        self._ssh_says: dict[str, Value] = {}
         for command in self.live.abandon(self.name):
             log.warning("the command %s of %s was interrupted", command.name, command.asked_by)
         self._concerned = self._options()
@@ -101,6 +107,7 @@ class System(Worker):
             self._concerned = self._options()
             self._configure()
         self._notice_step()
+        self._keep_ssh()
         self._keep_doors()
         while self._adjustment is None and (command := self.live.claim(self.name)) is not None:
             self._carry_out(command)
@@ -119,12 +126,33 @@ class System(Worker):
         """Firewall and proxy follow the settings and the certificate."""
         current = self.settings.current
         agent = self.live.readings().get("istars.snmp.state") if machine.ours() else None
-        ports = (current.whole("snmp.port"),) if agent is not None and agent.value == "open" else ()
+        ports = {
+            "udp": (current.whole("snmp.port"),) if agent is not None and agent.value == "open" else (),
+            "tcp": (PORT,) if self._ssh_says.get("istars.ssh.state") == "open" else (),
+        }
         try:
-            self._doors.look(plain_http=current.text("web.http") == "serve", open_ports={"udp": ports})
+            self._doors.look(plain_http=current.text("web.http") == "serve", open_ports=ports)
             self._doors_trouble.ends()
         except DoorsFailed as error:
             self._doors_trouble.begins(str(error))
+
+    def _keep_ssh(self) -> None:
+        """The command line follows the settings."""
+        says: dict[str, Value] = {"istars.ssh.state": "foreign"}
+        if machine.ours():
+            current = self.settings.current
+            saved = tuple(key for number in range(1, KEYS + 1) if (key := current.text(f"ssh.key.{number}")))
+            wanted = saved if current[ENABLED] else ()
+            try:
+                self._ssh.look(wanted)
+                self._ssh_trouble.ends()
+                state = "open" if wanted else "keyless" if current[ENABLED] else "closed"
+                says = {"istars.ssh.state": state, "istars.ssh.fingerprint": self._ssh.fingerprint}
+            except SshFailed as error:
+                self._ssh_trouble.begins(str(error))
+                says = {"istars.ssh.state": "failed", "istars.ssh.detail": str(error)}
+        if says != self._ssh_says:
+            self._ssh_says, self._next_look = says, 0.0
 
     def _due(self, now: float) -> float:
         if self._adjustment or self._leaving:
@@ -274,7 +302,7 @@ class System(Worker):
 
     def _say(self) -> None:
         """Publish how the clock does and when the card restarts; what is not known now is taken away."""
-        values = {**self._clock(), "istars.restart.next": ""}
+        values = {**self._clock(), **self._ssh_says, "istars.restart.next": ""}
         if moment := self._restarts.next:
             values["istars.restart.next"] = moment.isoformat(" ", "minutes")
         if gone := self._said - set(values):

@@ -29,7 +29,6 @@ END
 rm -f "$target"/etc/init.d/S[0-9]*
 # written when the card runs, and no part of a read-only root
 rm -rf "$target/etc/dropbear" "$target/var/www"
-mkdir -p "$target/etc/dropbear"
 # Buildroot makes the folders of zones links into posix/, which Python does not follow when it lists them; leap seconds nobody counts
 zones=$target/usr/share/zoneinfo
 if [ -d "$zones/posix" ]; then

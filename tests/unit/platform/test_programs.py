@@ -39,7 +39,7 @@ def test_the_card_restarts_as_a_machine(root: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_developers_machine_is_never_restarted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "run", lambda *_: pytest.fail("a program was run"))
-    with pytest.raises(ProgramFailed, match="the supervisor does not restart the programs"):
+    with pytest.raises(ProgramFailed, match="the supervisor does not obey"):
         restart.now()  # there is no supervisor in this root
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import date
 
 from hypothesis import strategies as st
@@ -80,6 +81,17 @@ BAD = {
         "=UTC",
     ),
     Type.SECRET: ("s" * 129,),
+    Type.KEY: (
+        "ssh-ed25519",
+        "ssh-ed25519 AAAA",
+        "ssh-ed25519 ???? ann",
+        "AAAAC3NzaC1lZDI1NTE5AAAAIIDLszoKTQK73nXNdkIY2EwySap2lFLfRxmReg2Ifm2D",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIDLszoKTQK73nXNdkIY2EwySap2lFLfRxmReg2Ifm2",
+        "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIIDLszoKTQK73nXNdkIY2EwySap2lFLfRxmReg2Ifm2D",
+        'command="id" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIDLszoKTQK73nXNdkIY2EwySap2lFLfRxmReg2Ifm2D',
+        "ssh-dss AAAAB3NzaC1kc3MAAAAA",
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+    ),
     Type.ADDRESS: ("a", "1.2.3", "1.2.3.256", "1.2.3.4/8", "fe80::1%eth0", "*.*.*.*", "=1"),
     Type.ADDRESSES: (
         "a",
@@ -117,6 +129,16 @@ HOSTS = st.one_of(
 )
 
 
+REMARKS = ("", "ann@laptop", "  of Ann,  at “home” 変電所", "=1+1", "'")
+
+
+def _key(drawn: tuple[bytes, str]) -> str:
+    """A public key of SSH with this point and this remark."""
+    point, remark = drawn
+    blob = b"".join(len(part).to_bytes(4, "big") + part for part in (b"ssh-ed25519", point))
+    return f"ssh-ed25519 {base64.b64encode(blob).decode()} {remark}"
+
+
 def good_texts(declared: Field) -> st.SearchStrategy[str]:
     """Texts that the option takes, not always in the form in which they are kept."""
     low, high = declared.minimum, declared.maximum
@@ -146,6 +168,10 @@ def good_texts(declared: Field) -> st.SearchStrategy[str]:
         case Type.ADDRESSES:
             return st.lists(st.one_of(st.ip_addresses(v=4).map(str), st.just("10.*"), st.just("::/0")), max_size=3).map(
                 " ".join
+            )
+        case Type.KEY:
+            return st.one_of(
+                st.just(""), st.tuples(st.binary(min_size=32, max_size=32), st.sampled_from(REMARKS)).map(_key)
             )
         case Type.LIST if declared.pattern:
             return st.lists(st.sampled_from(declared.pattern.split("|")), max_size=3).map(", ".join)

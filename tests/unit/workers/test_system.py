@@ -9,13 +9,16 @@ import pytest
 from fake_clock import FakeClock
 from istars.errors import SettingsError
 from istars.platform import clock, files, machine, paths, programs, restart, timekeeping, zone
+from istars.platform.doors import Doors
 from istars.platform.programs import ProgramFailed
+from istars.platform.ssh import CommandLine, SshFailed
 from istars.settings.store import change
 from istars.store.live import LiveTable
 from istars.store.live_commands import LiveCommand
 from istars.workers import system
 from istars.workers.system import System
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIDLszoKTQK73nXNdkIY2EwySap2lFLfRxmReg2Ifm2D"
 TRACKING = (
     "C0000207,time.example.net,2,{updated:.9f},{behind:.9f},0.0,0.0,-0.054,0.0,53.371,0.000005,0.00008,0.0,Normal\n"
 )
@@ -137,6 +140,7 @@ def test_a_synchronised_clock_is_told(chrony: Chrony, live: LiveTable, start: Ca
         "istars.clock.updated": "2023-11-14T22:28:20+00:00",
         "istars.clock.reachable": 1,
         "istars.restart.next": "",
+        "istars.ssh.state": "foreign",
     }
 
 
@@ -458,3 +462,41 @@ def test_a_restart_that_cannot_be_written_down_is_left_out(
 def test_a_time_of_day_that_is_none_is_refused(root: Path, text: str) -> None:
     with pytest.raises(SettingsError, match=r"restart\.time"):
         change({"restart.time": text})
+
+
+def test_the_command_line_opens_where_a_key_could_sign_in_and_the_firewall_with_it(
+    live: LiveTable, start: Callable[[], System], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[tuple[str, ...]] = []
+    opened: list[object] = []
+    monkeypatch.setattr(machine, "ours", lambda: True)
+    monkeypatch.setattr(CommandLine, "look", lambda _self, keys: looked.append(keys))
+    monkeypatch.setattr(Doors, "look", lambda _self, *, plain_http, open_ports: opened.append(open_ports["tcp"]))
+    worker = start()
+    for values, state, wanted, ports in (
+        ({}, "closed", (), ()),
+        ({"ssh.enabled": "on"}, "keyless", (), ()),
+        ({"ssh.key.3": KEY}, "open", (KEY,), (22,)),
+        ({"ssh.enabled": "off"}, "closed", (), ()),
+    ):
+        change(values)
+        worker.turn()
+        assert live.readings()["istars.ssh.state"].value == state
+        assert (looked[-1], opened[-1]) == (wanted, ports)
+
+
+def test_a_command_line_that_cannot_be_opened_is_told_and_the_firewall_stays_closed(
+    live: LiveTable, start: Callable[[], System], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: CommandLine, _keys: tuple[str, ...]) -> None:
+        raise SshFailed("dropbearkey: no room")
+
+    opened: list[object] = []
+    monkeypatch.setattr(machine, "ours", lambda: True)
+    monkeypatch.setattr(CommandLine, "look", fail)
+    monkeypatch.setattr(Doors, "look", lambda _self, *, plain_http, open_ports: opened.append(open_ports["tcp"]))
+    change({"ssh.enabled": "on", "ssh.key.1": KEY})
+    start().turn()
+    said = live.readings()
+    assert (said["istars.ssh.state"].value, said["istars.ssh.detail"].value) == ("failed", "dropbearkey: no room")
+    assert set(opened) == {()}

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from istars.settings.field import Field, Group
-from istars.settings.groups import alerts, firmware, limits, radius, sms, snmp, system, ups, wake
+from istars.settings.groups import alerts, firmware, limits, radius, sms, snmp, ssh, system, ups, wake
 
 GROUPS: tuple[Group, ...] = (
     ups.GROUP,
     limits.GROUP,
     system.GROUP,
     radius.GROUP,
+    ssh.GROUP,
     *snmp.GROUPS,
     alerts.MAIL,
     alerts.WEBHOOK,

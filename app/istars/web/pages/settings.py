@@ -15,7 +15,7 @@ from istars.model.commands import Permission
 from istars.platform.radius import NoAnswer
 from istars.settings import SettingsRejected, load
 from istars.settings.field import Group
-from istars.settings.groups import alerts, firmware, limits, radius, sms, snmp, system, ups, wake
+from istars.settings.groups import alerts, firmware, limits, radius, sms, snmp, ssh, system, ups, wake
 from istars.web import auth, changes, live, remote, session
 from istars.web.audit import note
 from istars.web.forms import Choices, SettingsForm, sentence
@@ -61,6 +61,7 @@ PLACES = {
     "snmp_users": Place("general", "/settings/snmp/users", snmp.USERS),
     "snmp_traps": Place("general", "/settings/snmp/traps", snmp.RECIPIENTS, "snmp_traps.html"),
     "radius": Place("general", "/settings/radius", radius.GROUP, "radius.html"),
+    "ssh": Place("general", "/settings/ssh", ssh.GROUP, "ssh.html"),
 }
 """End point to place."""
 

@@ -1,15 +1,17 @@
-"""Below the options of the system: how the clock does, setting it, and restarting the card (manual 3.2.4.2)."""
+"""Below the options: the clock, setting it, restarting the card (manual 3.2.4.2); and how the command line does."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, flash, redirect, request, url_for
 
 from istars.errors import CommandRefused, StoreError
 from istars.model.readings import Value, format_value, reading
-from istars.platform import clock
+from istars.platform import clock, ssh
 from istars.store.live_commands import LiveCommand
 from istars.web import live, orders
 from istars.web.forms import sentence
@@ -21,6 +23,9 @@ blueprint = Blueprint("system", __name__, url_prefix="/settings/system")
 
 SHOWN = ("istars.clock.state", "istars.clock.server", "istars.clock.offset", "istars.clock.updated", "istars.clock.reachable",
          "istars.clock.detail")  # fmt: skip
+
+
+SSH_SHOWN = ("istars.ssh.state", "istars.ssh.detail", "istars.ssh.fingerprint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +42,44 @@ class State:
         return self.kind == "foreign"
 
 
-def state() -> State:
-    """How the clock does now; without rows while nobody says."""
+@dataclass(frozen=True, slots=True)
+class SshState:
+    """How the command line does: rows of label and text, and whether somebody can sign in."""
+
+    rows: tuple[tuple[str, str], ...] = ()
+    open: bool = False
+    account: str = ssh.ACCOUNT
+
+    @property
+    def host(self) -> str:
+        """The card under the name that the browser has for it; an address of IPv6 without its brackets."""
+        return str(urlsplit(f"//{request.host}").hostname)
+
+
+def _found() -> dict[str, Value]:
+    """What is known now."""
     now = clock.boottime()
     try:
-        found = {name: each.value for name, each in live_table().readings().items() if not each.stale(now)}
+        return {name: each.value for name, each in live_table().readings().items() if not each.stale(now)}
     except StoreError:
-        found = {}
-    rows = tuple((reading(name).label, _words(name, found[name])) for name in SHOWN if found.get(name, "") != "")
+        return {}
+
+
+def _rows(found: Mapping[str, Value], names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((reading(name).label, _words(name, found[name])) for name in names if found.get(name, "") != "")
+
+
+def state() -> State:
+    """How the clock does now; without rows while nobody says."""
+    found = _found()
     kind, planned = found.get("istars.clock.state", ""), found.get("istars.restart.next", "")
-    return State(rows, str(kind), str(planned))
+    return State(_rows(found, SHOWN), str(kind), str(planned))
+
+
+def ssh_state() -> SshState:
+    """How the command line does now; without rows while nobody says."""
+    found = _found()
+    return SshState(_rows(found, SSH_SHOWN), found.get("istars.ssh.state") == "open")
 
 
 def _words(name: str, value: Value) -> str:
@@ -58,7 +91,11 @@ def _words(name: str, value: Value) -> str:
 @blueprint.app_context_processor
 def _offered() -> dict[str, Any]:
     """For the template; nothing is read unless it asks."""
-    return {"system_state": state, "local_now": lambda: clock.local(clock.wall()).strftime("%Y-%m-%d %H:%M:%S")}
+    return {
+        "system_state": state,
+        "ssh_state": ssh_state,
+        "local_now": lambda: clock.local(clock.wall()).strftime("%Y-%m-%d %H:%M:%S"),
+    }
 
 
 @blueprint.post("/adjust")
