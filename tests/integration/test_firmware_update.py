@@ -107,7 +107,7 @@ def test_the_command_line_says_why_a_bundle_is_refused(
     done = card.python("firmware", "upload", str(path))
     assert (done.returncode, words in done.stderr) == (1, True), done.stderr
     assert words in card.json("firmware", "history")[0]["reason"]
-    assert "FIRMWARE_FAILED" in [code for _, code in card.events()]
+    until(lambda: ("event", "FIRMWARE_FAILED") in card.events(), "it is an event")
 
 
 def test_the_api_brings_a_file_that_is_checked_by_itself(card: Updating, maker: Maker) -> None:

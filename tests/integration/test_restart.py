@@ -49,7 +49,7 @@ def test_the_programs_of_the_card_restart_and_the_ups_does_not() -> None:
             assert after[name] == before[name]
         until(lambda: card.values().get("ups.status"), "readings")
         assert "OB" in str(card.values()["ups.status"])  # the simulated UPS went on without mains
-        assert card.alarms() == {"ON_BATTERY"}
+        until(lambda: card.alarms() == {"ON_BATTERY"}, "the alarm is known again")
         events = card.events()
         assert events.count(("event", "CARD_RESTARTS")) == 1
         assert events.count(("event", "COMMAND_DONE")) == 1

@@ -139,7 +139,7 @@ def test_a_killed_agent_comes_back_and_loses_no_inform_and_what_is_lost_is_recor
             configure(card, {"snmp.inform.interval": "1", "snmp.inform.retries": "2"})
             result = card.python("command", "istars.trap.test", "recipient=6")
             assert "no answer after 3 tries" in result.stdout + result.stderr
-            assert card.values()[state] == "failing"
+            until(lambda: card.values().get(state) == "failing", "its state says so")
             card.sim("battery 100")
             card.sim("mains on")
             until(lambda: ("event", "TRAP_FAILED") in card.events(), "an inform that was lost is an event")
