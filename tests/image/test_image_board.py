@@ -59,7 +59,7 @@ def card(image: Image, shared: Path) -> Iterator[Guest]:
 
 
 def test_the_card_is_called_by_the_number_in_its_eeprom(card: Guest) -> None:
-    card.wait_for(f"istars-{SERIAL} login")
+    card.wait_for(f"this card is called istars-{SERIAL}\n")
     assert "ds1307" in card.console()
 
 
